@@ -1,0 +1,1 @@
+//! An embedded, ordered, transactional key-value database.

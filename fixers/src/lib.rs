@@ -1,0 +1,1 @@
+//! Turns uncork's findings into verified edits.

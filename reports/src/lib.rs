@@ -1,0 +1,1 @@
+//! Renders uncork's findings for people and machines.

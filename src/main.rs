@@ -1,0 +1,3 @@
+//! The `cargo uncork` subcommand.
+
+fn main() {}
