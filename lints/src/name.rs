@@ -1,0 +1,118 @@
+//! Interned identifiers. A [`Name`] is a `u32` that compares across files; its text lives as long as the process.
+
+use std::fmt;
+use std::sync::LazyLock;
+
+use dashmap::DashMap;
+use rustc_hash::FxBuildHasher;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// An interned string: an identifier, a field name, a tuple index written as digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Name(u32);
+
+struct Interner {
+    ids: DashMap<&'static str, u32, FxBuildHasher>,
+    texts: boxcar::Vec<&'static str>,
+}
+
+static INTERNER: LazyLock<Interner> = LazyLock::new(|| {
+    let interner = Interner { ids: DashMap::default(), texts: boxcar::Vec::new() };
+    for (index, text) in well_known::TEXTS.iter().enumerate() {
+        interner.texts.push(text);
+        interner.ids.insert(text, index as u32);
+    }
+    interner
+});
+
+thread_local! {
+    // Most identifiers repeat within a file: a thread's own table keeps the shared one out of the way.
+    static RECENT: std::cell::RefCell<rustc_hash::FxHashMap<&'static str, u32>> = std::cell::RefCell::default();
+}
+
+impl Name {
+    /// Interns `text`. Amortised O(length). Distinct texts are kept until the process ends.
+    pub fn new(text: &str) -> Name {
+        RECENT.with_borrow_mut(|recent| {
+            if let Some(&id) = recent.get(text) {
+                return Name(id);
+            }
+            let interner = &*INTERNER;
+            let id = match interner.ids.get(text) {
+                Some(id) => *id,
+                None => {
+                    let leaked: &'static str = Box::leak(text.to_owned().into_boxed_str());
+                    *interner.ids.entry(leaked).or_insert_with(|| interner.texts.push(leaked) as u32)
+                }
+            };
+            recent.insert(interner.texts[id as usize], id);
+            Name(id)
+        })
+    }
+
+    /// The text. O(1), no lock.
+    pub fn as_str(self) -> &'static str {
+        INTERNER.texts.get(self.0 as usize).copied().unwrap_or("")
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for Name {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Name, D::Error> {
+        Ok(Name::new(&String::deserialize(d)?))
+    }
+}
+
+/// Names the analyses match on, interned first so that they are constants.
+pub mod well_known {
+    use super::Name;
+
+    macro_rules! names {
+        ($($ident:ident = $text:literal),* $(,)?) => {
+            #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
+            #[repr(u32)]
+            enum Index { $($ident),* }
+            $(#[doc = concat!("`", $text, "`")] pub const $ident: Name = Name(Index::$ident as u32);)*
+            pub(super) const TEXTS: &[&str] = &[$($text),*];
+        };
+    }
+
+    names! {
+        EMPTY = "", SELF = "self", SELF_TYPE = "Self", CRATE = "crate", SUPER = "super", UNDERSCORE = "_",
+        CLONE = "clone", CLONED = "cloned", TO_OWNED = "to_owned", TO_VEC = "to_vec", TO_STRING = "to_string",
+        UNWRAP = "unwrap", EXPECT = "expect", DROP = "drop", NEW = "new", DEFAULT = "default",
+        LOCK = "lock", READ = "read", WRITE = "write", DEREF = "deref", INTO_ITER = "into_iter", NEXT = "next",
+        STD = "std", CORE = "core", ALLOC = "alloc", OK = "Ok", ERR = "Err", SOME = "Some", NONE = "None",
+        OUTPUT = "Output", ITEM = "Item", TARGET = "Target", ZERO = "0", ONE = "1",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn same_text_same_name() {
+        assert_eq!(Name::new("some_field"), Name::new("some_field"));
+        assert_ne!(Name::new("a"), Name::new("b"));
+        assert_eq!(Name::new("self"), well_known::SELF);
+        assert_eq!(Name::new("odd λ name").as_str(), "odd λ name");
+    }
+}
