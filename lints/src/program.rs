@@ -52,6 +52,8 @@ pub struct Crate {
     pub deps: FxHashMap<Name, CrateIx>,
     /// Renamed outside dependencies: name in code → crate's own name.
     pub renames: FxHashMap<Name, Name>,
+    /// Outside dependencies by name in code, where a manifest tells.
+    pub externs: Option<rustc_hash::FxHashSet<Name>>,
 }
 
 /// A module, or a block that declares items.
@@ -161,6 +163,14 @@ pub struct Program {
     pub bodies: Vec<BodyInfo>,
     /// The body of a definition.
     pub body_of: FxHashMap<DefId, BodyIx>,
+    /// Variants of an enum by name.
+    pub variants: FxHashMap<DefId, FxHashMap<Name, DefId>>,
+    /// The module of a scope.
+    pub scopes: FxHashMap<(FileId, ScopeId), ModIx>,
+    /// Files that `include!` puts into a module.
+    pub included: Vec<(ModIx, FileId)>,
+    /// Associated items of a trait or impl.
+    pub children: FxHashMap<DefId, Vec<DefId>>,
     /// Definition of an item.
     pub def_of_item: FxHashMap<(FileId, ItemId), DefId>,
     /// What is known of code outside.

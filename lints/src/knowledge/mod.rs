@@ -1,10 +1,12 @@
 //! What code outside the workspace does: data in `lints/knowledge/*.toml`, one file a crate, and the user's additions.
 
+mod builtin;
 mod parse;
+mod template;
 
 pub use parse::KnowledgeError;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::name::Name;
 use crate::ty::Ty;
@@ -20,6 +22,10 @@ pub struct Knowledge {
     pub aliases: FxHashMap<Name, Name>,
     /// Module path → names it exports, for glob imports and preludes.
     pub modules: FxHashMap<Name, Vec<(Name, Name)>>,
+    /// Names of the crates that something is known of.
+    pub crates: FxHashSet<Name>,
+    /// Type aliases: path → parameters and the type meant.
+    pub type_aliases: FxHashMap<Name, (Vec<Name>, Ty)>,
     /// Effects of everything below a path prefix that is not listed.
     pub prefixes: Vec<(String, Tags)>,
     /// Macro effects by last path segment: `println` → stdio.
@@ -37,6 +43,10 @@ pub struct TypeInfo {
     pub poisons: bool,
     /// Acquiring it awaits.
     pub is_async: bool,
+    /// What awaiting it gives, in its parameters (`JoinHandle`).
+    pub awaits: Option<Ty>,
+    /// What a lock guards, in its parameters.
+    pub guarded: Option<Ty>,
     /// An owned guard: dropping it releases. (`dashmap`'s references too.)
     pub guard: bool,
     /// What it derefs to, in its parameters.
@@ -213,4 +223,41 @@ pub enum Op {
     IterateMut,
     /// `range`, `first_key_value`, `last`: depends on order.
     Ordered,
+}
+
+impl Knowledge {
+    /// What is embedded in the tool.
+    pub fn builtin() -> Knowledge {
+        builtin::load()
+    }
+
+    /// The type of a canonical path.
+    pub fn type_info(&self, path: Name) -> Option<&TypeInfo> {
+        self.types.get(&path)
+    }
+
+    /// What is known of an outside type.
+    pub fn of(&self, ty: Ty) -> Option<&TypeInfo> {
+        self.types.get(&ty.as_ext()?.0)
+    }
+
+    /// A function or method by the canonical path that [`crate::infer::Callee::Ext`] holds: `std::fs::read`,
+    /// `std::sync::Mutex::lock`.
+    pub fn callee(&self, path: Name) -> Option<&FnInfo> {
+        if let Some(f) = self.functions.get(&path) {
+            return Some(f);
+        }
+        let (ty, method) = path.as_str().rsplit_once("::")?;
+        self.types.get(&Name::new(ty))?.methods.get(&Name::new(method))
+    }
+
+    /// What a callee does, by path; falls back to the prefix table (`std::fs::*`).
+    pub fn tags(&self, path: Name) -> Option<&Tags> {
+        self.callee(path).map(|f| &f.tags).or_else(|| {
+            self.prefixes
+                .iter()
+                .find(|(prefix, _)| path.as_str().starts_with(prefix.as_str()))
+                .map(|(_, t)| t)
+        })
+    }
 }

@@ -1,5 +1,81 @@
 //! From the items of all files to one program: modules, names, types of declarations, impls and methods.
 
 mod decls;
+mod imports;
+mod methods;
+mod modules;
+mod prelude;
+mod resolve;
+mod types;
 
-pub use decls::Decls;
+pub use decls::{Decls, GenericDecl, HeadKey, Sig};
+pub use resolve::Ns;
+pub use types::TyCx;
+
+use rustc_hash::FxHashMap;
+
+use crate::hir::{FileHir, ItemId};
+use crate::knowledge::Knowledge;
+use crate::name::Name;
+use crate::program::Program;
+use crate::source::FileId;
+
+/// A target to link.
+#[derive(Clone, Debug)]
+pub struct CrateInput {
+    /// The name code uses (`my_crate`).
+    pub name: Name,
+    /// `2015`, `2018`, `2021`, `2024`.
+    pub edition: u16,
+    /// Which package it belongs to.
+    pub package: u32,
+    /// A test, bench, example or build script.
+    pub is_test: bool,
+    /// A binary.
+    pub is_bin: bool,
+    /// Its root file.
+    pub root: FileId,
+    /// Names of workspace crates as this one sees them → index among the inputs.
+    pub deps: Vec<(Name, usize)>,
+    /// Renamed outside dependencies: name in code → crate's own name.
+    pub renames: Vec<(Name, Name)>,
+    /// Outside dependencies by name in code, where a manifest tells; `None`: not known, any name may be one.
+    pub externs: Option<Vec<Name>>,
+}
+
+/// What discovery found.
+#[derive(Clone, Debug, Default)]
+pub struct ProjectInput {
+    /// Targets; libraries before what depends on them in their package.
+    pub crates: Vec<CrateInput>,
+    /// The file that a `mod name;` item names.
+    pub mod_files: FxHashMap<(FileId, ItemId), FileId>,
+    /// The file that the n-th `include!` of a file names.
+    pub includes: FxHashMap<(FileId, usize), FileId>,
+}
+
+/// Links lowered files (indexed by [`FileId`]) into a program. Linear in the number of items, plus a fixpoint over
+/// imports that ends after as many rounds as the longest chain of re-exports.
+pub fn link(files: Vec<FileHir>, input: &ProjectInput, knowledge: Knowledge) -> Program {
+    let mut program = Program {
+        files,
+        crates: Vec::new(),
+        modules: Vec::new(),
+        defs: Vec::new(),
+        bodies: Vec::new(),
+        body_of: FxHashMap::default(),
+        def_of_item: FxHashMap::default(),
+        variants: FxHashMap::default(),
+        scopes: FxHashMap::default(),
+        included: Vec::new(),
+        children: FxHashMap::default(),
+        knowledge,
+        decls: Decls::default(),
+    };
+    let uses = modules::build(&mut program, input);
+    imports::resolve_all(&mut program, uses);
+    let decls = types::declare(&program);
+    program.decls = decls;
+    methods::index(&mut program);
+    program
+}

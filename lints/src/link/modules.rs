@@ -1,0 +1,283 @@
+//! Modules and definitions: every file once, under the first target that reaches it.
+
+use rustc_hash::FxHashMap;
+
+use super::ProjectInput;
+use crate::hir::{Import, Item, ItemId, ItemKind, ScopeId};
+use crate::name::{Name, well_known};
+use crate::program::{
+    BodyInfo, BodyIx, Crate, CrateIx, Def, DefId, DefKind, ModIx, Module, PerNs, Program, Res,
+};
+use crate::source::FileId;
+
+/// An import still to resolve.
+pub(super) struct Use {
+    pub(super) module: ModIx,
+    pub(super) import: Import,
+}
+
+/// Fills crates, modules, definitions, bodies, and the names that are declared (not imported).
+pub(super) fn build(program: &mut Program, input: &ProjectInput) -> Vec<Use> {
+    let mut builder = Builder { program, input, uses: Vec::new() };
+    for (index, krate) in input.crates.iter().enumerate() {
+        let ix = CrateIx(index as u32);
+        builder.program.crates.push(Crate {
+            name: krate.name,
+            edition: krate.edition,
+            root: ModIx(0),
+            package: krate.package,
+            is_test: krate.is_test,
+            is_bin: krate.is_bin,
+            deps: krate.deps.iter().map(|&(name, dep)| (name, CrateIx(dep as u32))).collect(),
+            renames: krate.renames.iter().copied().collect(),
+            externs: krate.externs.as_ref().map(|names| names.iter().copied().collect()),
+        });
+        let root = builder.file(ix, None, None, krate.root, krate.is_test);
+        builder.program.crates[index].root = root;
+    }
+    builder.uses
+}
+
+struct Builder<'a> {
+    program: &'a mut Program,
+    input: &'a ProjectInput,
+    uses: Vec<Use>,
+}
+
+impl Builder<'_> {
+    /// The module of a file, made if this is the first to reach it. Files are walked with a work list so that a deep
+    /// module tree costs no stack.
+    fn file(
+        &mut self,
+        krate: CrateIx,
+        parent: Option<ModIx>,
+        name: Option<Name>,
+        file: FileId,
+        in_test: bool,
+    ) -> ModIx {
+        if let Some(&known) = self.program.scopes.get(&(file, ScopeId(0))) {
+            return known;
+        }
+        let root = self.add_file(krate, parent, name, file, in_test);
+        let mut work = vec![(file, root)];
+        while let Some((file, _)) = work.pop() {
+            for (item, module, child, test) in self.declare_items(krate, file) {
+                let name = self.program.files[file.0 as usize].items[item.0 as usize].name;
+                let (child_mod, fresh) = match self.program.scopes.get(&(child, ScopeId(0))) {
+                    Some(&known) => (known, false),
+                    None => (self.add_file(krate, Some(module), Some(name), child, test), true),
+                };
+                self.program.modules[module.0 as usize].names.entry(name).or_default().types =
+                    Some(Res::Module(child_mod));
+                if fresh {
+                    work.push((child, child_mod));
+                }
+            }
+        }
+        root
+    }
+
+    fn add_file(
+        &mut self,
+        krate: CrateIx,
+        parent: Option<ModIx>,
+        name: Option<Name>,
+        file: FileId,
+        in_test: bool,
+    ) -> ModIx {
+        let hir = &self.program.files[file.0 as usize];
+        let in_test = in_test || hir.cfg_test;
+        let scopes = hir.scopes.clone();
+        let root = ModIx(self.program.modules.len() as u32);
+        for (index, scope) in scopes.iter().enumerate() {
+            let ix = ModIx(self.program.modules.len() as u32);
+            let scope_id = ScopeId(index as u32);
+            let scope_parent = match scope.parent {
+                Some(p) => self.program.scopes.get(&(file, p)).copied(),
+                None => parent,
+            };
+            self.program.scopes.insert((file, scope_id), ix);
+            self.program.modules.push(Module {
+                krate,
+                parent: scope_parent,
+                name: if index == 0 { name } else { scope.name },
+                block: scope.block,
+                file,
+                scope: scope_id,
+                in_test: in_test || scope.cfg_test,
+                names: FxHashMap::default(),
+            });
+            if let (Some(name), Some(parent), false) = (scope.name, scope_parent, scope.block) {
+                self.program.modules[parent.0 as usize].names.entry(name).or_default().types =
+                    Some(Res::Module(ix));
+            }
+        }
+        if scopes.is_empty() {
+            // A file that could not be read: an empty module, so that `mod` items still resolve.
+            self.program.scopes.insert((file, ScopeId(0)), root);
+            self.program.modules.push(Module {
+                krate,
+                parent,
+                name,
+                block: false,
+                file,
+                scope: ScopeId(0),
+                in_test,
+                names: FxHashMap::default(),
+            });
+        }
+        root
+    }
+
+    /// Declares the items of a file; returns the `mod name;` items with their files.
+    fn declare_items(&mut self, krate: CrateIx, file: FileId) -> Vec<(ItemId, ModIx, FileId, bool)> {
+        let _ = krate;
+        let hir = std::mem::take(&mut self.program.files[file.0 as usize]);
+        let mut children = Vec::new();
+        for (index, item) in hir.items.iter().enumerate() {
+            let id = ItemId(index as u32);
+            let Some(&module) = self.program.scopes.get(&(file, item.scope)) else { continue };
+            if let ItemKind::Mod { inline: None } = item.kind {
+                if let Some(&child) = self.input.mod_files.get(&(file, id)) {
+                    let test = self.program.modules[module.0 as usize].in_test || item.attrs.cfg_test;
+                    children.push((id, module, child, test));
+                }
+                continue;
+            }
+            self.declare(file, id, item, module);
+        }
+        let includes = hir.includes.len();
+        self.program.files[file.0 as usize] = hir;
+        for n in 0..includes {
+            // `include!` at item level: its items are seen as those of a module globbed into this place.
+            if let Some(&child) = self.input.includes.get(&(file, n)) {
+                let (_, _, scope) = self.program.files[file.0 as usize].includes[n];
+                if let Some(&module) = self.program.scopes.get(&(file, scope)) {
+                    self.program.included.push((module, child));
+                    if !self.program.scopes.contains_key(&(child, ScopeId(0))) {
+                        let test = self.program.modules[module.0 as usize].in_test;
+                        let ix = self.add_file(krate, Some(module), None, child, test);
+                        self.program.modules[ix.0 as usize].block = true;
+                        let nested = self.declare_items(krate, child);
+                        children.extend(nested);
+                    }
+                }
+            }
+        }
+        children
+    }
+
+    fn declare(&mut self, file: FileId, id: ItemId, item: &Item, module: ModIx) {
+        let kind = match &item.kind {
+            ItemKind::Use(imports) => {
+                self.uses.extend(imports.iter().map(|i| Use { module, import: i.clone() }));
+                return;
+            }
+            ItemKind::ExternCrate { krate, alias } => {
+                self.extern_crate(module, *krate, *alias);
+                return;
+            }
+            ItemKind::Fn(_) => DefKind::Fn,
+            ItemKind::Struct(_) => DefKind::Struct,
+            ItemKind::Enum(_) => DefKind::Enum,
+            ItemKind::Union(_) => DefKind::Union,
+            ItemKind::Trait(_) => DefKind::Trait,
+            ItemKind::Impl(_) => DefKind::Impl,
+            ItemKind::Type { .. } => DefKind::TypeAlias,
+            ItemKind::Static { is_const: true, .. } => DefKind::Const,
+            ItemKind::Static { .. } => DefKind::Static,
+            ItemKind::Mod { .. } | ItemKind::MacroRules | ItemKind::MacroCall { .. } => return,
+        };
+        let parent = item.parent.and_then(|p| self.program.def_of_item.get(&(file, p)).copied());
+        let in_test = self.program.modules[module.0 as usize].in_test
+            || item.attrs.cfg_test
+            || item.attrs.test
+            || parent.is_some_and(|p| self.program.def(p).in_test);
+        let def = DefId(self.program.defs.len() as u32);
+        self.program.defs.push(Def { kind, name: item.name, module, file, item: id, parent, in_test });
+        self.program.def_of_item.insert((file, id), def);
+        let body = match &item.kind {
+            ItemKind::Fn(f) => f.body,
+            ItemKind::Static { body, .. } => *body,
+            _ => None,
+        };
+        if let Some(body) = body {
+            let ix = BodyIx(self.program.bodies.len() as u32);
+            self.program.bodies.push(BodyInfo { file, body, owner: def });
+            self.program.body_of.insert(def, ix);
+        }
+        if let Some(parent) = parent
+            && matches!(self.program.def(parent).kind, DefKind::Impl | DefKind::Trait)
+        {
+            self.program.children.entry(parent).or_default().push(def);
+            return;
+        }
+        if item.name == well_known::EMPTY || item.name == well_known::UNDERSCORE {
+            return;
+        }
+        let names = self.program.modules[module.0 as usize].names.entry(item.name).or_default();
+        let res = Some(Res::Def(def));
+        match &item.kind {
+            ItemKind::Fn(_) | ItemKind::Static { .. } => set(&mut names.values, res),
+            ItemKind::Struct(s) => {
+                set(&mut names.types, res);
+                if s.tuple || s.fields.is_empty() {
+                    set(&mut names.values, res);
+                }
+            }
+            _ => set(&mut names.types, res),
+        }
+        if let ItemKind::Enum(e) = &item.kind {
+            let mut by_name = FxHashMap::default();
+            for (i, variant) in e.variants.iter().enumerate() {
+                let vdef = DefId(self.program.defs.len() as u32);
+                self.program.defs.push(Def {
+                    kind: DefKind::Variant(i as u32),
+                    name: variant.name,
+                    module,
+                    file,
+                    item: id,
+                    parent: Some(def),
+                    in_test,
+                });
+                by_name.insert(variant.name, vdef);
+            }
+            self.program.variants.insert(def, by_name);
+        }
+    }
+
+    fn extern_crate(&mut self, module: ModIx, krate: Name, alias: Option<Name>) {
+        let this = self.program.modules[module.0 as usize].krate;
+        let res = if krate == well_known::SELF {
+            Res::Module(self.program.crates[this.0 as usize].root)
+        } else if let Some(&dep) = self.program.crates[this.0 as usize].deps.get(&krate) {
+            match self.program.crates.get(dep.0 as usize) {
+                Some(dep) => Res::Module(dep.root),
+                None => return,
+            }
+        } else {
+            Res::Ext(krate)
+        };
+        let name = alias.unwrap_or(krate);
+        self.program.modules[module.0 as usize].names.entry(name).or_default().types = Some(res);
+    }
+}
+
+/// First declaration wins: `cfg`-exclusive twins mean the same thing to a reader.
+fn set(slot: &mut Option<Res>, res: Option<Res>) {
+    if slot.is_none() {
+        *slot = res;
+    }
+}
+
+/// Merges what a name means; what is there stays.
+pub(super) fn merge(into: &mut PerNs, from: &PerNs) -> bool {
+    let before = into.clone();
+    if into.types.is_none() {
+        into.types = from.types;
+    }
+    if into.values.is_none() {
+        into.values = from.values;
+    }
+    *into != before
+}
