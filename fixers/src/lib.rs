@@ -1,1 +1,14 @@
 //! Turns uncork's findings into verified edits.
+//!
+//! A codemod reads the analysis and plans [`change::Change`]s. [`fixpoint::Driver`] makes them in an
+//! [`overlay::Overlay`] until nothing is left, [`write`] brings the result to disk or nothing of it, and [`verify`]
+//! keeps only what the compiler agrees with.
+
+#![forbid(unsafe_code)]
+
+pub mod change;
+pub mod edit;
+pub mod fixpoint;
+pub mod manifest;
+pub mod overlay;
+pub mod resolve;
