@@ -12,3 +12,4 @@ pub mod fixpoint;
 pub mod manifest;
 pub mod overlay;
 pub mod resolve;
+pub mod write;
