@@ -5,8 +5,22 @@
 
 #![forbid(unsafe_code)]
 
+mod colour;
+mod github;
+mod gitlab;
+mod html;
+mod human;
 mod input;
+mod json;
+mod junit;
+mod markdown;
+mod place;
+mod sarif;
 mod short;
+mod statistics;
+mod tally;
+mod text;
+mod xml;
 
 use std::io;
 
@@ -18,7 +32,15 @@ pub use input::{
 /// Writes `input` in `format`. Fails only as `out` fails.
 pub fn render(format: Format, input: &ReportInput<'_>, out: &mut dyn io::Write) -> io::Result<()> {
     match format {
+        Format::Human => human::write(input, out),
         Format::Short => short::write(input, out),
-        other => Err(io::Error::new(io::ErrorKind::Unsupported, format!("format {other} is not built yet"))),
+        Format::Json => json::write(input, out),
+        Format::Jsonl => json::write_lines(input, out),
+        Format::Sarif => sarif::write(input, out),
+        Format::Github => github::write(input, out),
+        Format::Gitlab => gitlab::write(input, out),
+        Format::Junit => junit::write(input, out),
+        Format::Html => html::write(input, out),
+        Format::Markdown => markdown::write(input, out),
     }
 }
