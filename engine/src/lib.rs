@@ -1,4 +1,1 @@
 //! An embedded, ordered, transactional key-value database.
-
-pub mod compress;
-pub mod run;

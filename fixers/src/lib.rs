@@ -12,5 +12,3 @@ pub mod fixpoint;
 pub mod manifest;
 pub mod overlay;
 pub mod resolve;
-pub mod verify;
-pub mod write;
