@@ -76,6 +76,33 @@ pub enum TraitRef {
     Ext(Name),
 }
 
+/// Bits of a [`Ty`] that tell what it holds, so that most types need no walk.
+const VARS: u32 = 1 << 31;
+const PARAMS: u32 = 1 << 30;
+
+impl TyKind {
+    fn flags(&self) -> u32 {
+        let list = |tys: &[Ty]| tys.iter().fold(0, |f, t| f | t.0);
+        let all = match self {
+            TyKind::Var(_) => VARS,
+            TyKind::Param(_) => PARAMS,
+            TyKind::Assoc(t, _) => t.0 | VARS,
+            TyKind::Adt(_, args) | TyKind::Ext(_, args) | TyKind::Tuple(args) | TyKind::FnDef(_, args) => {
+                list(args)
+            }
+            TyKind::Ref(_, t) | TyKind::Ptr(t) | TyKind::Slice(t) | TyKind::Array(t) | TyKind::Future(t) => {
+                t.0
+            }
+            TyKind::FnPtr(ps, r) => list(ps) | r.0,
+            TyKind::Dyn(bs) | TyKind::Opaque(bs) => {
+                bs.iter().fold(0, |f, b| f | list(&b.args) | b.bindings.iter().fold(0, |f, (_, t)| f | t.0))
+            }
+            _ => 0,
+        };
+        all & (VARS | PARAMS)
+    }
+}
+
 struct Interner {
     ids: DashMap<TyKind, u32, FxBuildHasher>,
     kinds: boxcar::Vec<TyKind>,
@@ -112,13 +139,24 @@ impl Ty {
         if let Some(id) = interner.ids.get(&kind) {
             return Ty(*id);
         }
-        Ty(*interner.ids.entry(kind.clone()).or_insert_with(|| interner.kinds.push(kind) as u32))
+        let flags = kind.flags();
+        Ty(*interner.ids.entry(kind.clone()).or_insert_with(|| interner.kinds.push(kind) as u32 | flags))
+    }
+
+    /// Whether it holds an inference variable or an unresolved projection.
+    pub(crate) fn has_vars(self) -> bool {
+        self.0 & VARS != 0
+    }
+
+    /// Whether it holds a type parameter.
+    pub fn has_params(self) -> bool {
+        self.0 & PARAMS != 0
     }
 
     /// What it is. O(1), no lock.
     pub fn kind(self) -> &'static TyKind {
         // The interner lives as long as the process, and `boxcar` never moves what it holds.
-        INTERNER.kinds.get(self.0 as usize).unwrap_or(&TyKind::Unknown)
+        INTERNER.kinds.get((self.0 & !(VARS | PARAMS)) as usize).unwrap_or(&TyKind::Unknown)
     }
 
     /// A workspace type.
@@ -204,7 +242,7 @@ impl Ty {
 
     /// Replaces type parameters by what `subst` says; others stay.
     pub fn subst(self, subst: &Subst) -> Ty {
-        if subst.0.is_empty() {
+        if subst.0.is_empty() || !self.has_params() {
             return self;
         }
         match self.kind() {

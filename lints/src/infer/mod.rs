@@ -1,11 +1,20 @@
 //! What each expression's type is and what each call calls, as far as the rules need.
 
+mod cx;
+mod expr;
+mod mac;
+mod method;
+mod pat;
+mod path;
+
+use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
 use crate::hir::{ExprId, LocalId, PatId};
-use crate::name::Name;
-use crate::program::{DefId, Res};
-use crate::ty::Ty;
+use crate::link::{GenericDecl, TyCx};
+use crate::name::{Name, well_known};
+use crate::program::{BodyIx, DefId, DefKind, Program, Res};
+use crate::ty::{Bound, TraitRef, Ty};
 
 /// The types of one body.
 #[derive(Clone, Debug, Default)]
@@ -83,4 +92,81 @@ impl BodyTypes {
     pub fn res(&self, id: ExprId) -> Option<Res> {
         self.paths.get(&id).copied()
     }
+}
+
+/// Infers all bodies, in parallel.
+pub fn infer(program: &Program) -> Vec<BodyTypes> {
+    (0..program.bodies.len()).into_par_iter().map(|i| infer_body(program, BodyIx(i as u32))).collect()
+}
+
+/// Infers one body. Linear in its size, but for unification along chains of variables.
+pub fn infer_body(program: &Program, ix: BodyIx) -> BodyTypes {
+    let info = program.body_info(ix);
+    let body = program.body(ix);
+    let mut tycx = TyCx::of(program, info.owner);
+    if let Some(&module) = program.scopes.get(&(info.file, body.scope)) {
+        tycx.module = module;
+    }
+    let env = environment(program, info.owner);
+    let mut cx = cx::Cx {
+        program,
+        kb: &program.knowledge,
+        body,
+        ix,
+        tycx,
+        env: &env,
+        vars: Vec::new(),
+        out: BodyTypes {
+            exprs: vec![Ty::UNKNOWN; body.exprs.len()],
+            locals: vec![Ty::UNKNOWN; body.locals.len()],
+            pats: vec![Ty::UNKNOWN; body.pats.len()],
+            ..BodyTypes::default()
+        },
+        closures: FxHashMap::default(),
+        ret: Ty::UNKNOWN,
+        depth: std::cell::Cell::new(0),
+        breaks: Vec::new(),
+    };
+    match program.decls.sigs.get(&info.owner) {
+        Some(sig) => {
+            for (param, &ty) in body.params.iter().zip(&sig.params) {
+                cx.pat(param.pat, ty);
+            }
+            cx.ret = sig.ret;
+        }
+        None => cx.ret = program.decls.statics.get(&info.owner).copied().unwrap_or(Ty::UNKNOWN),
+    }
+    let ret = cx.ret;
+    let found = cx.expr(body.root, Some(ret));
+    cx.unify(ret, found);
+    let mut out = std::mem::take(&mut cx.out);
+    for ty in out.exprs.iter_mut().chain(&mut out.locals).chain(&mut out.pats) {
+        *ty = cx.finish(*ty, 24);
+    }
+    for receiver in out.receivers.values_mut() {
+        receiver.ty = cx.finish(receiver.ty, 24);
+    }
+    out
+}
+
+/// Type parameters in scope of a body with their bounds; in a trait also `Self`, which has the trait.
+fn environment(program: &Program, owner: DefId) -> Vec<GenericDecl> {
+    let mut env: Vec<GenericDecl> = program.decls.generics.get(&owner).cloned().unwrap_or_default();
+    if let Some(parent) = program.def(owner).parent {
+        match program.def(parent).kind {
+            DefKind::Trait => env.push(GenericDecl {
+                name: well_known::SELF_TYPE,
+                bounds: vec![Bound {
+                    trait_: TraitRef::Local(parent),
+                    args: Box::new([]),
+                    bindings: Box::new([]),
+                }],
+                callable: None,
+            }),
+            // A function inside a function sees nothing of the outer one's parameters.
+            DefKind::Impl => {}
+            _ => {}
+        }
+    }
+    env
 }

@@ -5,6 +5,7 @@ mod parse;
 mod template;
 
 pub use parse::KnowledgeError;
+pub(crate) use template::iterator_of;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 

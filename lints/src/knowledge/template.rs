@@ -206,7 +206,11 @@ impl<'a> Parser<'a> {
     /// A whole signature with tags.
     pub(super) fn signature(mut self) -> Parsed<Signature> {
         let is_async = self.eat("async");
-        let name = self.path()?;
+        let mut name = self.path()?;
+        while self.eat("|") {
+            name.push('|');
+            name.push_str(&self.path()?);
+        }
         let generics = self.generic_names()?;
         self.params.extend(generics.iter().copied());
         self.need("(")?;
