@@ -115,8 +115,7 @@ pub struct Driver<'a> {
 }
 
 impl Driver<'_> {
-    /// Plans on the files under `root` until nothing changes. Changes in `banned` are refused with the reason given.
-    /// A change whose result shows a new finding is not made: its place is planned again without it.
+    /// Plans on the files under `root` until nothing changes. Changes in `banned` are left out. A change whose result shows a new finding is not made: its place is planned again without it.
     ///
     /// # Errors
     /// If the first analysis fails, or a later one cannot read what it made.
@@ -126,14 +125,14 @@ impl Driver<'_> {
         banned: &BTreeMap<ChangeId, String>,
     ) -> Result<Fixed, FixpointError> {
         let root = root.into();
-        let mut banned = banned.clone();
+        let mut traded: BTreeMap<ChangeId, String> = BTreeMap::new();
         loop {
-            let (fixed, traded) = self.once(root.clone(), &banned)?;
-            let before = banned.len();
-            for (id, message) in traded {
-                banned.entry(id).or_insert(format!("the result would have a new problem: {message}"));
+            let (fixed, new) = self.once(root.clone(), banned, &traded)?;
+            let before = traded.len();
+            for (id, message) in new {
+                traded.entry(id).or_insert(format!("the result would have a new problem: {message}"));
             }
-            if banned.len() == before {
+            if traded.len() == before {
                 return Ok(fixed);
             }
         }
@@ -143,6 +142,7 @@ impl Driver<'_> {
         &mut self,
         root: Utf8PathBuf,
         banned: &BTreeMap<ChangeId, String>,
+        traded: &BTreeMap<ChangeId, String>,
     ) -> Result<(Fixed, Vec<(ChangeId, String)>), FixpointError> {
         let mut overlay = Overlay::new(root);
         let mut applied: Vec<Applied> = Vec::new();
@@ -154,7 +154,8 @@ impl Driver<'_> {
             let before = first.get_or_insert_with(|| plan.marks.clone());
             let mut refused = plan.refused;
             let display = plan.changes.iter().filter(|c| c.applicability < self.least).cloned().collect();
-            let candidates = self.candidates(plan.changes, banned, &mut overlay, &mut refused);
+            let unbanned = plan.changes.into_iter().filter(|c| !banned.contains_key(&c.id())).collect();
+            let candidates = self.candidates(unbanned, traded, &mut overlay, &mut refused);
             let end = |overlay: Overlay, applied, refused, stopped| {
                 let traded = new_problems(before, &plan.marks, &overlay);
                 Ok((Fixed { overlay, applied, refused, display, stopped }, traded))
@@ -193,11 +194,11 @@ impl Driver<'_> {
         Err(FixpointError::Plan("the rounds did not end".into()))
     }
 
-    /// Leaves out what is banned or would touch what must not be touched, with a reason each.
+    /// Leaves out what makes new problems or would touch what must not be touched, with a reason each.
     fn candidates(
         &self,
         changes: Vec<Change>,
-        banned: &BTreeMap<ChangeId, String>,
+        traded: &BTreeMap<ChangeId, String>,
         overlay: &mut Overlay,
         refused: &mut Vec<Refusal>,
     ) -> Vec<Change> {
@@ -206,7 +207,7 @@ impl Driver<'_> {
             if change.applicability < self.least {
                 continue;
             }
-            if let Some(reason) = banned.get(&change.id()) {
+            if let Some(reason) = traded.get(&change.id()) {
                 refused.extend(refusal(&change, reason.clone()));
                 continue;
             }

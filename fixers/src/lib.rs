@@ -12,3 +12,5 @@ pub mod fixpoint;
 pub mod manifest;
 pub mod overlay;
 pub mod resolve;
+pub mod verify;
+pub mod write;

@@ -158,7 +158,7 @@ fn the_gate_decides_and_what_was_skipped_is_not_asked_again() {
 }
 
 #[test]
-fn banned_changes_are_refused_with_their_reason() {
+fn banned_changes_are_left_out() {
     let (_dir, root) = folder("a");
     let id = change("replace", vec![(0, 1, "b")]).id();
     let banned = BTreeMap::from([(id, "the compiler said no".to_owned())]);
@@ -171,8 +171,7 @@ fn banned_changes_are_refused_with_their_reason() {
         limits: Limits::default(),
     };
     let fixed = driver.run(root, &banned).unwrap();
-    assert!(fixed.applied.is_empty());
-    assert_eq!(fixed.refused[0].reason, "the compiler said no");
+    assert!(fixed.applied.is_empty() && fixed.refused.is_empty());
 }
 
 proptest! {
