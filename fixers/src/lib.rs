@@ -9,8 +9,12 @@
 pub mod change;
 pub mod edit;
 pub mod fixpoint;
+pub mod format;
+pub mod interactive;
 pub mod manifest;
 pub mod overlay;
+pub mod preview;
 pub mod resolve;
+pub mod vcs;
 pub mod verify;
 pub mod write;

@@ -18,6 +18,14 @@ pub(super) struct Entry {
     pub(super) temp: Option<Utf8PathBuf>,
 }
 
+/// What a file of the transaction holds.
+pub(super) struct Contents {
+    /// Before; `None` if it was not there.
+    pub(super) old: Option<Vec<u8>>,
+    /// After; `None` if it is only watched.
+    pub(super) new: Option<Vec<u8>>,
+}
+
 #[derive(Serialize, Deserialize)]
 struct Index {
     version: u32,
@@ -60,11 +68,11 @@ impl Journal {
     }
 
     /// Writes the journal; from its last step on, an interrupted run is undone.
-    /// `contents`: what each entry was (if it was) and what it is to be (unless only watched).
+    /// `contents` is in the order of `entries`.
     pub(super) fn arm(
         state: &Utf8Path,
         entries: Vec<Entry>,
-        contents: &[(Option<Vec<u8>>, Option<Vec<u8>>)],
+        contents: &[Contents],
         disk: &mut Disk,
     ) -> Result<Journal, WriteError> {
         let journal = Journal { folder: Journal::folder_in(state), entries };
@@ -73,11 +81,11 @@ impl Journal {
             path: journal.folder.clone(),
             source,
         })?;
-        for (index, (old, new)) in contents.iter().enumerate() {
-            if let Some(old) = old {
+        for (index, contents) in contents.iter().enumerate() {
+            if let Some(old) = &contents.old {
                 disk.write(&journal.old_path(index), old, None)?;
             }
-            if let Some(new) = new {
+            if let Some(new) = &contents.new {
                 disk.write(&journal.new_path(index), new, None)?;
             }
         }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::journal::{Entry, Journal, Recovered, beside};
+use super::journal::{Contents, Entry, Journal, Recovered, beside};
 use super::{Disk, RunLock, WriteError};
 
 /// A file to write.
@@ -48,11 +48,11 @@ impl<'l> Transaction<'l> {
             .map(|path| Entry { path: path.clone(), existed: true, temp: Some(beside(path)) })
             .collect();
         let mut contents: Vec<_> =
-            targets.iter().map(|t| (Some(t.old.clone()), Some(t.new.clone()))).collect();
+            targets.iter().map(|t| Contents { old: Some(t.old.clone()), new: Some(t.new.clone()) }).collect();
         for path in watched {
             let old = fs::read(path).ok();
             entries.push(Entry { path: path.clone(), existed: old.is_some(), temp: None });
-            contents.push((old, None));
+            contents.push(Contents { old, new: None });
         }
         let journal = match Journal::arm(lock.folder(), entries, &contents, disk) {
             Ok(journal) => journal,
