@@ -8,8 +8,8 @@ use thiserror::Error;
 use uncork_lints::finding::Applicability;
 
 use crate::change::{Change, ChangeId, Mark, Plan, Refusal};
-use crate::edit::Edit;
-use crate::overlay::{Overlay, OverlayError};
+use crate::edit::{Edit, TextEdits};
+use crate::overlay::{Overlay, OverlayError, line_edits};
 use crate::resolve::resolve;
 
 /// Looks at the text as edited so far and says what to do next.
@@ -89,6 +89,25 @@ pub struct Fixed {
     pub display: Vec<Change>,
     /// Set if something may be left to do.
     pub stopped: Option<Stopped>,
+}
+
+impl Fixed {
+    /// Gives the text its last touches (formatting); the places of refused findings follow them.
+    pub fn finish(&mut self, touch: &mut dyn FnMut(&mut Overlay)) {
+        let mut before = self.overlay.clone();
+        touch(&mut self.overlay);
+        for refused in &mut self.refused {
+            for place in std::iter::once(&mut refused.at).chain(refused.blocking.as_mut()) {
+                let (old, new) = (before.read(&place.path), self.overlay.read(&place.path));
+                if let (Ok(old), Ok(new)) = (old, new)
+                    && old != new
+                    && let Ok(edits) = TextEdits::new(line_edits(&old, &new))
+                {
+                    place.span = edits.follow(place.span);
+                }
+            }
+        }
+    }
 }
 
 /// Why no result could be had at all.

@@ -15,6 +15,7 @@ pub mod manifest;
 pub mod overlay;
 pub mod preview;
 pub mod resolve;
+pub mod session;
 pub mod vcs;
 pub mod verify;
 pub mod write;

@@ -170,7 +170,7 @@ impl Prover<'_> {
         let mut driver =
             Driver { planner: self.planner, gate: &mut gate, least: self.least, limits: self.limits };
         let mut fixed = driver.run(self.root.clone(), banned)?;
-        (self.finish)(&mut fixed.overlay);
+        fixed.finish(self.finish);
         Ok(fixed)
     }
 
