@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod finding;
+pub mod flow;
 pub mod hir;
 pub mod infer;
 pub mod knowledge;

@@ -50,6 +50,16 @@ impl Name {
         })
     }
 
+    /// Where it is in tables that hold one entry a name.
+    pub(crate) fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// How many names there are so far.
+    pub(crate) fn count() -> usize {
+        INTERNER.texts.count()
+    }
+
     /// The text. O(1), no lock.
     pub fn as_str(self) -> &'static str {
         INTERNER.texts.get(self.0 as usize).copied().unwrap_or("")

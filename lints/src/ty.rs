@@ -153,6 +153,16 @@ impl Ty {
         self.0 & PARAMS != 0
     }
 
+    /// Where it is in tables that hold one entry a type.
+    pub(crate) fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// How many types there are so far.
+    pub(crate) fn count() -> usize {
+        INTERNER.kinds.count()
+    }
+
     /// What it is. O(1), no lock.
     pub fn kind(self) -> &'static TyKind {
         // The interner lives as long as the process, and `boxcar` never moves what it holds.
