@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod effects;
 pub mod finding;
 pub mod flow;
 pub mod hir;
@@ -24,4 +25,28 @@ pub struct Analysis {
     pub program: program::Program,
     /// Types of each body.
     pub types: Vec<infer::BodyTypes>,
+    /// Guards, regions, origins of variables.
+    pub flow: flow::Flow,
+    /// What functions do through all they call.
+    pub effects: effects::Effects,
+}
+
+impl Analysis {
+    /// Infers types, then flow, then effects, of a linked program.
+    pub fn new(sources: source::Sources, program: program::Program) -> Analysis {
+        let types = infer::infer(&program);
+        let flow = flow::Flow::new(&program, &types);
+        let effects = effects::Effects::new(&program, &types, &flow);
+        Analysis { sources, program, types, flow, effects }
+    }
+
+    /// For asking about places and origins.
+    pub fn places(&self) -> flow::PlaceCx<'_> {
+        self.flow.cx(&self.program, &self.types)
+    }
+
+    /// For asking about effects.
+    pub fn effects(&self) -> effects::EffectCx<'_> {
+        effects::EffectCx { places: self.places(), effects: &self.effects }
+    }
 }

@@ -155,7 +155,7 @@ impl Ty {
 
     /// Where it is in tables that hold one entry a type.
     pub(crate) fn index(self) -> usize {
-        self.0 as usize
+        (self.0 & !(VARS | PARAMS)) as usize
     }
 
     /// How many types there are so far.

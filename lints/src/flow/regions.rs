@@ -69,7 +69,9 @@ impl Flow<'_> {
                 let tokens = self.cfg.tokens.len();
                 for token in 0..tokens {
                     let (word, bit) = (token / 64, 1u64 << (token % 64));
-                    if state[self.row(from).start + word] & bit != 0 && self.fits[to as usize * tokens + token] {
+                    if state[self.row(from).start + word] & bit != 0
+                        && self.fits[to as usize * tokens + token]
+                    {
                         state[self.row(to).start + word] |= bit;
                     }
                 }
@@ -81,7 +83,7 @@ impl Flow<'_> {
 }
 
 /// Solves a unit's graph. Quadratic in nothing but tokens × slots, which are few.
-pub fn solve(cfg: &Cfg, facts: &TypeFacts<'_>) -> Regions {
+pub fn solve(cfg: &Cfg, facts: TypeFacts<'_>) -> Regions {
     let tokens = cfg.tokens.len();
     if tokens == 0 {
         return Regions::default();

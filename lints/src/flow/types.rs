@@ -23,11 +23,28 @@ pub enum IoClass {
     Unknown,
 }
 
-/// Answers about types, remembered.
+/// What [`TypeFacts`] remembers.
+#[derive(Debug, Default)]
+pub struct TypeMemo {
+    holds: Vec<AtomicU8>,
+    tags: Vec<OnceLock<Option<Tags>>>,
+}
+
+impl TypeMemo {
+    /// Sized for all types and names interned so far; later ones are answered without memory.
+    pub fn new() -> TypeMemo {
+        TypeMemo {
+            holds: (0..Ty::count()).map(|_| AtomicU8::new(0)).collect(),
+            tags: (0..Name::count()).map(|_| OnceLock::new()).collect(),
+        }
+    }
+}
+
+/// Answers about types.
+#[derive(Clone, Copy)]
 pub struct TypeFacts<'a> {
     program: &'a Program,
-    holds: Vec<AtomicU8>,
-    tags: Vec<OnceLock<Option<&'a Tags>>>,
+    memo: &'a TypeMemo,
 }
 
 const NO: u8 = 1;
@@ -35,19 +52,15 @@ const YES: u8 = 2;
 const DEPTH: u32 = 12;
 
 impl<'a> TypeFacts<'a> {
-    /// Sized for all types interned so far; types made later are answered without memory.
-    pub fn new(program: &'a Program) -> TypeFacts<'a> {
-        TypeFacts {
-            program,
-            holds: (0..Ty::count()).map(|_| AtomicU8::new(0)).collect(),
-            tags: (0..Name::count()).map(|_| OnceLock::new()).collect(),
-        }
+    /// Answers for a program out of a memory.
+    pub fn new(program: &'a Program, memo: &'a TypeMemo) -> TypeFacts<'a> {
+        TypeFacts { program, memo }
     }
 
     /// What an outside function does, by canonical path.
     pub fn tags(&self, path: Name) -> Option<&'a Tags> {
-        match self.tags.get(path.index()) {
-            Some(cell) => *cell.get_or_init(|| self.program.knowledge.tags(path)),
+        match self.memo.tags.get(path.index()) {
+            Some(cell) => cell.get_or_init(|| self.program.knowledge.tags(path).cloned()).as_ref(),
             None => self.program.knowledge.tags(path),
         }
     }
@@ -59,7 +72,7 @@ impl<'a> TypeFacts<'a> {
 
     /// Whether a value of the type can own a guard. Unknown types and type parameters cannot.
     pub fn holds_guard(&self, ty: Ty) -> bool {
-        if let Some(cell) = self.holds.get(ty.index()) {
+        if let Some(cell) = self.memo.holds.get(ty.index()) {
             match cell.load(Ordering::Relaxed) {
                 NO => return false,
                 YES => return true,
@@ -68,7 +81,7 @@ impl<'a> TypeFacts<'a> {
         }
         let mut seen = FxHashSet::default();
         let answer = self.compute_holds(ty, &mut seen, 0);
-        if let Some(cell) = self.holds.get(ty.index()) {
+        if let Some(cell) = self.memo.holds.get(ty.index()) {
             cell.store(if answer { YES } else { NO }, Ordering::Relaxed);
         }
         answer

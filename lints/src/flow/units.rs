@@ -123,7 +123,9 @@ pub fn units_of(ix: BodyIx, body: &Body, is_async: bool) -> Vec<Unit> {
             }
             let Some(code) = walk::own_body(body, id) else { return true };
             let (kind, is_async, params) = match &body.expr(id).kind {
-                ExprKind::Closure(c) => (UnitKind::Closure, c.is_async, c.params.iter().map(|p| p.pat).collect()),
+                ExprKind::Closure(c) => {
+                    (UnitKind::Closure, c.is_async, c.params.iter().map(|p| p.pat).collect())
+                }
                 _ => (UnitKind::Async, true, Box::default()),
             };
             units.push(Unit {

@@ -257,8 +257,7 @@ impl Builder<'_> {
     }
 
     pub(super) fn continue_to(&mut self, label: Option<Name>) {
-        let target =
-            self.loops.iter().rev().find(|t| !t.is_block && (label.is_none() || t.label == label));
+        let target = self.loops.iter().rev().find(|t| !t.is_block && (label.is_none() || t.label == label));
         let Some((depth, to)) = target.map(|t| (t.depth, t.continue_to)) else {
             self.cur = self.new_block();
             return;

@@ -10,7 +10,9 @@ use crate::ty::{Ty, TyKind};
 /// Whether values of the type are surely copied, not moved.
 fn is_copy(ty: Ty) -> bool {
     match ty.kind() {
-        TyKind::Bool | TyKind::Char | TyKind::Int(_) | TyKind::Float(_) | TyKind::Never | TyKind::Ptr(_) => true,
+        TyKind::Bool | TyKind::Char | TyKind::Int(_) | TyKind::Float(_) | TyKind::Never | TyKind::Ptr(_) => {
+            true
+        }
         TyKind::Ref(mutable, _) => !mutable,
         TyKind::FnDef(..) | TyKind::ExtFn(_) => true,
         TyKind::Tuple(parts) => parts.iter().all(|&t| is_copy(t)),
@@ -198,7 +200,9 @@ impl Builder<'_> {
         loop {
             match self.cx.body.expr(at).kind {
                 ExprKind::Local(local) => return self.local_slots.get(&local).copied(),
-                ExprKind::Field { base, .. } | ExprKind::Index { base, .. } | ExprKind::Deref(base) => at = base,
+                ExprKind::Field { base, .. } | ExprKind::Index { base, .. } | ExprKind::Deref(base) => {
+                    at = base
+                }
                 _ => return self.value_slots.get(&at).copied(),
             }
         }
@@ -336,7 +340,11 @@ impl Builder<'_> {
                     }
                     b.event(event);
                 };
-                if name == "write" || name == "writeln" { run(self) } else { self.terminating(run) }
+                if name == "write" || name == "writeln" {
+                    run(self)
+                } else {
+                    self.terminating(run)
+                }
                 None
             }
             MacroKind::Diverge => {

@@ -12,7 +12,9 @@ mod stmt;
 
 use rustc_hash::FxHashMap;
 
-use super::cfg::{Access, AccessKind, Action, Block, BlockIx, Cfg, Event, Origin, RETURN, Slot, SlotIx, Token};
+use super::cfg::{
+    Access, AccessKind, Action, Block, BlockIx, Cfg, Event, Origin, RETURN, Slot, SlotIx, Token,
+};
 use super::types::TypeFacts;
 use super::units::{Unit, UnitKind};
 use super::walk;
@@ -28,7 +30,7 @@ pub struct BuildCx<'a> {
     /// The program.
     pub program: &'a Program,
     /// Answers about types.
-    pub facts: &'a TypeFacts<'a>,
+    pub facts: TypeFacts<'a>,
     /// The body's tree.
     pub body: &'a Body,
     /// Its types.
@@ -102,7 +104,9 @@ impl Builder<'_> {
         // Temporaries of the tail expression outlive the variables of the block before 2024.
         self.temps = self.scopes.len() - 1;
         let value = match &body.expr(unit.root).kind {
-            ExprKind::Block(block) if unit.kind == UnitKind::Async => self.block(unit.root, block, Some(RETURN)),
+            ExprKind::Block(block) if unit.kind == UnitKind::Async => {
+                self.block(unit.root, block, Some(RETURN))
+            }
             _ => self.value(unit.root),
         };
         if let Some(slot) = value
@@ -243,8 +247,10 @@ impl Builder<'_> {
 
     /// Drops what lives in the scopes above `depth`, without closing them: the way of `break`, `return`, `?`.
     fn drop_above(&mut self, depth: usize) {
-        let slots: Vec<SlotIx> =
-            self.scopes[depth.min(self.scopes.len())..].iter().flat_map(|s| s.slots.iter().copied()).collect();
+        let slots: Vec<SlotIx> = self.scopes[depth.min(self.scopes.len())..]
+            .iter()
+            .flat_map(|s| s.slots.iter().copied())
+            .collect();
         for &slot in slots.iter().rev() {
             self.act(Action::Drop { slot });
         }

@@ -91,9 +91,9 @@ impl Builder<'_> {
     }
 
     fn binds_guard(&self, pat: PatId) -> bool {
-        self.bound_locals(pat).iter().any(|&l| {
-            !self.cx.body.local(l).by_ref && self.cx.facts.holds_guard(self.cx.types.local(l))
-        })
+        self.bound_locals(pat)
+            .iter()
+            .any(|&l| !self.cx.body.local(l).by_ref && self.cx.facts.holds_guard(self.cx.types.local(l)))
     }
 
     fn irrefutable(&self, pat: PatId) -> bool {

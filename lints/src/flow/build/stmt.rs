@@ -128,14 +128,18 @@ impl Builder<'_> {
                 self.extended(id, scope);
                 None
             }
-            ExprKind::Tuple(parts) | ExprKind::Array(parts) if !self.cx.facts.holds_guard(self.cx.types.expr(id)) => {
+            ExprKind::Tuple(parts) | ExprKind::Array(parts)
+                if !self.cx.facts.holds_guard(self.cx.types.expr(id)) =>
+            {
                 for &part in parts {
                     let slot = self.init(part, scope);
                     self.transfer(slot, None);
                 }
                 None
             }
-            ExprKind::Struct { fields, base: None, .. } if !self.cx.facts.holds_guard(self.cx.types.expr(id)) => {
+            ExprKind::Struct { fields, base: None, .. }
+                if !self.cx.facts.holds_guard(self.cx.types.expr(id)) =>
+            {
                 for field in fields {
                     let slot = self.init(field.value, scope);
                     self.transfer(slot, None);
@@ -153,7 +157,9 @@ impl Builder<'_> {
                 self.value(id)
             }
             ExprKind::Cast { expr, .. } => self.init(*expr, scope),
-            ExprKind::Block(block) if matches!(block.kind, BlockKind::Plain | BlockKind::Unsafe) && block.label.is_none() => {
+            ExprKind::Block(block)
+                if matches!(block.kind, BlockKind::Plain | BlockKind::Unsafe) && block.label.is_none() =>
+            {
                 let result = self.temp(id);
                 self.push_scope();
                 for stmt in &block.stmts {

@@ -1,0 +1,429 @@
+//! What each unit does by itself, and what it calls.
+
+use super::graph::{Edge, How};
+use super::{Kind, Object};
+use crate::flow::locks::arguments;
+use crate::flow::{IoClass, Place, PlaceCx, Root, Unit, UnitIx, UnitKind, walk};
+use crate::hir::{ExprId, ExprKind, LocalId, MacroCall, MacroKind};
+use crate::infer::Callee;
+use crate::knowledge::{Acquire, Blocking, ClosureUse, Tags};
+use crate::name::Name;
+use crate::program::{BodyIx, DefId};
+use crate::ty::{Ty, TyKind};
+
+/// Something a unit does itself.
+#[derive(Clone, Debug)]
+pub(super) struct Direct {
+    pub(super) event: ExprId,
+    pub(super) call: ExprId,
+    pub(super) what: What,
+}
+
+/// What it does.
+#[derive(Clone, Debug)]
+pub(super) enum What {
+    Block(Blocking, Object),
+    AwaitIo(Object),
+    Acquire(Place, Acquire, Kind),
+    Calls(LocalId),
+}
+
+/// What a unit does and calls.
+#[derive(Debug, Default)]
+pub(super) struct Collected {
+    pub(super) direct: Vec<Direct>,
+    pub(super) edges: Vec<Edge>,
+}
+
+struct Collector<'a> {
+    cx: PlaceCx<'a>,
+    ix: BodyIx,
+    unit: UnitIx,
+    out: Collected,
+    /// Calls that an `.await` directly waits for.
+    awaited: Vec<ExprId>,
+}
+
+/// Walks one unit.
+pub(super) fn collect(cx: PlaceCx<'_>, unit_ix: UnitIx) -> Collected {
+    let unit: &Unit = cx.units.get(unit_ix);
+    let body = cx.program.body(unit.body);
+    let mut c =
+        Collector { cx, ix: unit.body, unit: unit_ix, out: Collected::default(), awaited: Vec::new() };
+    let own = unit.kind == UnitKind::Async;
+    walk::for_each_below(body, unit.root, &mut |id| {
+        if walk::own_body(body, id).is_some() && !(own && id == unit.root) {
+            return false;
+        }
+        match &body.expr(id).kind {
+            ExprKind::Call { .. } | ExprKind::Method { .. } => c.call(id),
+            ExprKind::Await(e) => {
+                c.mark_awaited(*e);
+                c.future(id, *e, 0);
+            }
+            ExprKind::Macro(m) => c.macro_call(id, m),
+            _ => {}
+        }
+        true
+    });
+    c.out
+}
+
+impl<'a> Collector<'a> {
+    fn expr(&self, id: ExprId) -> &'a ExprKind {
+        &self.cx.program.body(self.ix).expr(id).kind
+    }
+
+    fn ty(&self, id: ExprId) -> Ty {
+        self.cx.types[self.ix.0 as usize].expr(id)
+    }
+
+    fn callee(&self, id: ExprId) -> Callee {
+        self.cx.types[self.ix.0 as usize].callee(id)
+    }
+
+    fn mark_awaited(&mut self, e: ExprId) {
+        if matches!(self.expr(e), ExprKind::Call { .. } | ExprKind::Method { .. }) {
+            self.awaited.push(e);
+        }
+    }
+
+    fn direct(&mut self, event: ExprId, call: ExprId, what: What) {
+        self.out.direct.push(Direct { event, call, what });
+    }
+
+    fn edge(&mut self, event: ExprId, call: ExprId, target: UnitIx, how: How) {
+        self.out.edges.push(Edge { caller: self.unit, event, call, target, how });
+    }
+
+    /// A call, as far as it runs at once.
+    fn call(&mut self, id: ExprId) {
+        match self.callee(id) {
+            Callee::Fn(def) => {
+                if !self.is_async(def) {
+                    self.edge_to(id, id, def, How::Call);
+                }
+            }
+            Callee::Virtual(def) => {
+                if !self.is_async(def) {
+                    self.virtual_edges(id, id, def);
+                }
+            }
+            Callee::Ext(path) => self.ext(id, path),
+            Callee::Value => {
+                let ExprKind::Call { callee, .. } = self.expr(id) else { return };
+                self.function_value(id, *callee, How::Call);
+            }
+            Callee::Ctor(_) | Callee::Unknown => {}
+        }
+    }
+
+    fn is_async(&self, def: DefId) -> bool {
+        self.cx.program.decls.sigs.get(&def).is_some_and(|s| s.is_async)
+    }
+
+    fn edge_to(&mut self, event: ExprId, call: ExprId, def: DefId, how: How) {
+        if let Some(target) = self.cx.units.of_def(self.cx.program, def) {
+            self.edge(event, call, target, how);
+        }
+    }
+
+    fn virtual_edges(&mut self, event: ExprId, call: ExprId, def: DefId) {
+        let program = self.cx.program;
+        for &implementor in program.decls.implementors.get(&def).into_iter().flatten() {
+            if !program.def(implementor).in_test {
+                self.edge_to(event, call, implementor, How::Virtual);
+            }
+        }
+        self.edge_to(event, call, def, How::Virtual);
+    }
+
+    /// A function value that runs during the event.
+    fn function_value(&mut self, event: ExprId, value: ExprId, how: How) {
+        match self.ty(value).peel_refs().kind() {
+            TyKind::Closure(body, expr) => {
+                if let Some(target) = self.cx.units.of_expr(*body, *expr)
+                    && !self.cx.units.get(target).is_async
+                {
+                    self.edge(event, event, target, if how == How::Call { How::Call } else { How::Closure });
+                }
+            }
+            TyKind::FnDef(def, _) if !self.is_async(*def) => self.edge_to(event, event, *def, How::Closure),
+            _ => {
+                if let ExprKind::Local(local) = self.expr(value)
+                    && self.cx.origins.get(self.cx.program, self.ix).is_param(*local)
+                {
+                    self.direct(event, event, What::Calls(*local));
+                }
+            }
+        }
+    }
+
+    fn ext(&mut self, id: ExprId, path: Name) {
+        let Some(tags) = self.cx.facts.tags(path) else { return };
+        let future = matches!(self.ty(id).kind(), TyKind::Future(_)) || self.awaited.contains(&id);
+        if !future {
+            if let Some(blocking) = tags.blocks {
+                let object = self.object(id, path);
+                if let Some(object) = object {
+                    self.direct(id, id, What::Block(blocking, object));
+                }
+            }
+            self.acquire(id, id, tags);
+        }
+        if matches!(tags.closure, ClosureUse::InPlace | ClosureUse::Loop | ClosureUse::Lazy) {
+            for arg in arguments(self.cx, self.ix, id).into_iter().skip(usize::from(self.is_method(id))) {
+                self.function_value(id, arg, How::Closure);
+            }
+        }
+    }
+
+    fn is_method(&self, id: ExprId) -> bool {
+        matches!(self.expr(id), ExprKind::Method { .. })
+    }
+
+    /// A lock taken or a concurrent map touched.
+    fn acquire(&mut self, event: ExprId, call: ExprId, tags: &Tags) {
+        if tags.acquire.is_none() && tags.op.is_none() {
+            return;
+        }
+        let Some(&target) = arguments(self.cx, self.ix, call).first() else { return };
+        let types = &self.cx.types[self.ix.0 as usize];
+        let ty = types.receivers.get(&call).map_or_else(|| types.expr(target).peel_refs(), |r| r.ty);
+        let Some(info) = self.cx.program.knowledge.of(ty) else { return };
+        let (mode, kind) = if info.concurrent_map && info.methods.values().any(|m| m.tags.acquire.is_some()) {
+            use crate::knowledge::Op;
+            let exclusive = matches!(
+                tags.op,
+                Some(Op::GetMut | Op::Insert | Op::Entry | Op::Remove | Op::Clear | Op::IterateMut)
+            );
+            let mode = tags.acquire.unwrap_or(Acquire { exclusive, is_try: false, recursive: false });
+            (mode, Kind::Map)
+        } else if let (Some(_), Some(mode)) = (info.lock, tags.acquire) {
+            (mode, if info.is_async { Kind::AsyncLock } else { Kind::Lock })
+        } else {
+            return;
+        };
+        if let Some(place) = self.cx.place(self.ix, target) {
+            self.direct(event, call, What::Acquire(place, mode, kind));
+        }
+    }
+
+    /// What a blocking outside call works on; `None` if that is memory.
+    fn object(&self, id: ExprId, path: Name) -> Option<Object> {
+        let types = &self.cx.types[self.ix.0 as usize];
+        let args = arguments(self.cx, self.ix, id);
+        // Methods of traits are as blocking as what has them.
+        let through_trait = path
+            .as_str()
+            .rsplit_once("::")
+            .and_then(|(ty, _)| self.cx.program.knowledge.type_info(Name::new(ty)))
+            .is_some_and(|i| i.is_trait);
+        let receiver = types.receivers.get(&id).map(|r| r.ty);
+        let subject = match (args.first(), receiver) {
+            (Some(&arg), Some(ty)) => Some((arg, ty)),
+            (Some(&arg), None) => Some((arg, types.expr(arg).peel_refs())),
+            _ => None,
+        };
+        let Some((arg, ty)) = subject else { return Some(Object::Other) };
+        let class = self.cx.facts.io_class(ty);
+        let root = self.root_local(arg);
+        if self.is_method(id) || through_trait {
+            return match class {
+                IoClass::Memory => None,
+                IoClass::Io => Some(root.map_or(Object::Other, Object::Local)),
+                IoClass::Generic => root.map(Object::Generic),
+                IoClass::Unknown if through_trait => None,
+                IoClass::Unknown => Some(root.map_or(Object::Other, Object::Local)),
+            };
+        }
+        // `io::copy(&mut a, &mut b)`: in memory only if both are.
+        let classes: Vec<_> = args.iter().map(|&a| self.cx.facts.io_class(types.expr(a))).collect();
+        if path.as_str().starts_with("std::io::") {
+            if classes.contains(&IoClass::Io) {
+                let at = classes.iter().position(|&c| c == IoClass::Io).unwrap_or(0);
+                return Some(self.root_local(args[at]).map_or(Object::Other, Object::Local));
+            }
+            let at = classes.iter().position(|&c| c == IoClass::Generic)?;
+            return self.root_local(args[at]).map(Object::Generic);
+        }
+        Some(match (class, root) {
+            (IoClass::Io, Some(local)) => Object::Local(local),
+            _ => Object::Other,
+        })
+    }
+
+    /// The variable that an expression leads back to, through fields, methods and aliases.
+    fn root_local(&self, id: ExprId) -> Option<LocalId> {
+        if let Some(Place { root: Root::Local(body, local), .. }) = self.cx.place(self.ix, id)
+            && body == self.ix
+        {
+            return Some(local);
+        }
+        super::query::root_of(self.cx, self.ix, id).and_then(|r| match r {
+            super::query::RootOf::Local(l) => Some(l),
+            super::query::RootOf::Expr(_) => None,
+        })
+    }
+
+    /// A future that is awaited: what the calls that make it do, and the blocks in it.
+    fn future(&mut self, event: ExprId, e: ExprId, depth: u32) {
+        if depth > 8 {
+            return;
+        }
+        let body = self.cx.program.body(self.ix);
+        let mut later = Vec::new();
+        walk::for_each_below(body, e, &mut |id| {
+            match self.expr(id) {
+                ExprKind::Closure(_) => return false,
+                ExprKind::Block(_) if walk::own_body(body, id).is_some() => {
+                    if let Some(unit) = self.cx.units.of_expr(self.ix, id) {
+                        self.edge(event, id, unit, How::Awaited);
+                    }
+                    return false;
+                }
+                ExprKind::Await(_) if id != e => return false,
+                ExprKind::Local(local) if id == e || self.is_future(id) => later.push(*local),
+                ExprKind::Call { .. } | ExprKind::Method { .. } => {
+                    return self.awaited_call(event, id, id == e);
+                }
+                _ => {}
+            }
+            true
+        });
+        let origins = self.cx.origins.get(self.cx.program, self.ix);
+        for local in later {
+            if let Some(init) = origins.init(local)
+                && !matches!(self.expr(init), ExprKind::Await(_))
+            {
+                self.future(event, init, depth + 1);
+            }
+        }
+    }
+
+    fn is_future(&self, id: ExprId) -> bool {
+        matches!(self.ty(id).peel_refs().kind(), TyKind::Future(_))
+    }
+
+    /// A call in a future that is awaited. Whether its arguments may hold more of it.
+    fn awaited_call(&mut self, event: ExprId, id: ExprId, whole: bool) -> bool {
+        match self.callee(id) {
+            Callee::Fn(def) => {
+                if self.is_async(def) || self.is_future(id) || whole {
+                    self.edge_to(event, id, def, How::Awaited);
+                    self.returned_blocks(event, id, def);
+                }
+                false
+            }
+            Callee::Virtual(def) => {
+                if self.is_async(def) || self.is_future(id) || whole {
+                    self.virtual_edges(event, id, def);
+                }
+                false
+            }
+            Callee::Ext(path) => {
+                let tags = self.cx.facts.tags(path);
+                if tags.is_some_and(|t| t.spawns_future || t.closure == ClosureUse::Spawn) {
+                    return false;
+                }
+                if self.is_future(id) || whole {
+                    if let Some(tags) = tags {
+                        self.acquire(event, id, tags);
+                    }
+                    if let Some(object) = self.awaited_io(id, path, tags) {
+                        self.direct(event, id, What::AwaitIo(object));
+                    }
+                }
+                true
+            }
+            _ => true,
+        }
+    }
+
+    /// Async blocks that a plain function returns: `fn f() -> impl Future { async move { … } }`.
+    fn returned_blocks(&mut self, event: ExprId, call: ExprId, def: DefId) {
+        if self.is_async(def) {
+            return;
+        }
+        let Some(unit) = self.cx.units.of_def(self.cx.program, def) else { return };
+        let body = self.cx.units.get(unit).body;
+        let root = &self.cx.program.body(body).expr(self.cx.program.body(body).root).kind;
+        let ExprKind::Block(block) = root else { return };
+        let Some(tail) = block.tail else { return };
+        walk::for_each_below(self.cx.program.body(body), tail, &mut |id| {
+            if let Some(target) = self.cx.units.of_expr(body, id) {
+                if self.cx.units.get(target).kind == UnitKind::Async {
+                    self.edge(event, call, target, How::Awaited);
+                }
+                return false;
+            }
+            true
+        });
+    }
+
+    /// Whether awaiting an outside call waits for I/O or without bound, and on what.
+    fn awaited_io(&self, id: ExprId, path: Name, tags: Option<&Tags>) -> Option<Object> {
+        const WAITS: [&str; 14] = [
+            "tokio::fs::",
+            "tokio::net::",
+            "tokio::io::",
+            "tokio::process::",
+            "tokio::time::sleep",
+            "async_std::fs::",
+            "async_std::net::",
+            "reqwest::",
+            "sqlx::",
+            "hyper::",
+            "tokio_postgres::",
+            "redis::",
+            "tonic::",
+            "tokio::signal::",
+        ];
+        let text = path.as_str();
+        let types = &self.cx.types[self.ix.0 as usize];
+        let receiver = arguments(self.cx, self.ix, id).first().copied();
+        let ty = types.receivers.get(&id).map(|r| r.ty);
+        let object = ty.is_some_and(|t| self.cx.program.knowledge.of(t).is_some_and(|i| i.io_object));
+        let blocks = tags.is_some_and(|t| t.blocks.is_some() && !t.condvar_wait);
+        if !(object || blocks || WAITS.iter().any(|p| text.starts_with(p))) {
+            return None;
+        }
+        let root = receiver.filter(|_| self.is_method(id)).and_then(|r| self.root_local(r));
+        Some(root.map_or(Object::Other, Object::Local))
+    }
+
+    fn macro_call(&mut self, id: ExprId, m: &MacroCall) {
+        match m.kind {
+            MacroKind::Join => {
+                for &arg in &m.args {
+                    self.mark_awaited(arg);
+                    self.future(id, arg, 0);
+                }
+            }
+            MacroKind::Select => {
+                for pair in m.args.chunks_exact(2) {
+                    self.mark_awaited(pair[0]);
+                    self.future(id, pair[0], 0);
+                }
+            }
+            MacroKind::Format => {
+                let name = m.path.segments.last().map_or("", |s| s.name.as_str());
+                if name != "write" && name != "writeln" {
+                    return;
+                }
+                let Some(&writer) = m.args.first() else { return };
+                let root = self.root_local(writer);
+                let object = match self.cx.facts.io_class(self.ty(writer)) {
+                    IoClass::Io => root.map_or(Object::Other, Object::Local),
+                    IoClass::Generic => match root {
+                        Some(local) => Object::Generic(local),
+                        None => return,
+                    },
+                    IoClass::Memory | IoClass::Unknown => return,
+                };
+                self.direct(id, id, What::Block(Blocking::Fs, object));
+            }
+            _ => {}
+        }
+    }
+}
