@@ -10,6 +10,7 @@
 //! Every row can be read by its start alone: there is no chain of deltas to replay (no restart points). A prefix is
 //! split off only where it is long enough to pay for putting keys together again.
 
+use crate::key;
 use crate::run::heads::{self, HEAD};
 use crate::run::varint;
 
@@ -144,7 +145,7 @@ impl<'a> Block<'a> {
         let Some(target) = key.strip_prefix(self.prefix) else {
             return Ok(if key < self.prefix { 0 } else { self.len() });
         };
-        let (mut low, mut high) = heads::bounds(self.heads, heads::head(target));
+        let (mut low, mut high) = heads::bounds(self.heads, key::head(target));
         while low < high {
             let middle = low + (high - low) / 2;
             let row = self.row(middle).ok_or(bad("a row that runs out of its block"))?;
@@ -167,7 +168,7 @@ impl<'a> Block<'a> {
                 return Err(bad("a row that does not begin where the one before ends"));
             }
             let head = self.heads.get(at).map(|head| u64::from_le_bytes(*head));
-            if head != Some(heads::head(row.suffix)) {
+            if head != Some(key::head(row.suffix)) {
                 return Err(bad("a head that is not its key's"));
             }
             if row.kind > 1 {
@@ -262,7 +263,7 @@ impl BlockBuilder {
             rest = after;
             let suffix = key.get(prefix_len..).unwrap_or_default();
             self.starts.push(self.plain.len() as u16);
-            heads.push(heads::head(suffix));
+            heads.push(key::head(suffix));
             varint::put(&mut self.plain, suffix.len() as u64);
             varint::put(&mut self.plain, (row.value_len as u64) << 2 | u64::from(row.kind));
             varint::put(&mut self.plain, row.sequence_delta);

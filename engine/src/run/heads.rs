@@ -9,22 +9,6 @@ pub const HEAD: usize = 8;
 /// Above this many heads a binary search narrows first; below, sweeping all is quicker than guessing branches.
 const SWEEP: usize = 128;
 
-/// The first eight bytes of `key`, big-endian, zeros after its end: `a < b` by bytes implies `head(a) <= head(b)`.
-#[inline]
-#[must_use]
-pub fn head(key: &[u8]) -> u64 {
-    match key.first_chunk::<HEAD>() {
-        Some(bytes) => u64::from_be_bytes(*bytes),
-        None => {
-            let mut bytes = [0; HEAD];
-            for (to, from) in bytes.iter_mut().zip(key) {
-                *to = *from;
-            }
-            u64::from_be_bytes(bytes)
-        }
-    }
-}
-
 /// How many of the sorted little-endian `heads` are below `target`, and how many are not above it.
 /// Keys with a head in between the two need a look at their bytes.
 #[inline]
@@ -54,20 +38,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    #[test]
-    fn short_keys_are_padded() {
-        assert_eq!(head(b""), 0);
-        assert_eq!(head(b"\x01"), 0x0100_0000_0000_0000);
-        assert_eq!(head(b"\x01\x02\x03\x04\x05\x06\x07\x08\x09"), 0x0102_0304_0506_0708);
-    }
-
     proptest! {
-        #[test]
-        fn heads_never_contradict_the_order(a in prop::collection::vec(any::<u8>(), 0..12),
-                                            b in prop::collection::vec(any::<u8>(), 0..12)) {
-            if a < b { prop_assert!(head(&a) <= head(&b)); }
-        }
-
         #[test]
         fn bounds_are_partition_points(mut heads in prop::collection::vec(0..400_u64, 0..600), target in 0..400_u64) {
             heads.sort_unstable();

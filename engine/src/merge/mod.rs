@@ -1,0 +1,3 @@
+//! Reading several sorted sources as one.
+
+pub mod cursor;
