@@ -105,3 +105,36 @@ pub struct Finding {
     /// Whether it lies in test code.
     pub in_test: bool,
 }
+
+impl Finding {
+    /// A finding of a rule with the rule's defaults, high confidence, nothing related.
+    pub fn new(rule: &crate::rule::Rule, at: Location, message: impl Into<String>) -> Finding {
+        Finding {
+            rule: rule.id.to_owned(),
+            level: rule.level,
+            severity: rule.severity,
+            confidence: Confidence::High,
+            at,
+            message: message.into(),
+            label: String::new(),
+            help: String::new(),
+            related: Vec::new(),
+            chain: Vec::new(),
+            fix: None,
+            facts: Vec::new(),
+            key: String::new(),
+            fingerprint: String::new(),
+            in_test: false,
+        }
+    }
+
+    /// Adds a fact for the fixer.
+    pub fn fact(&mut self, name: &str, value: impl Into<String>) {
+        self.facts.push((name.to_owned(), value.into()));
+    }
+
+    /// Adds a related place.
+    pub fn relate(&mut self, at: Location, label: impl Into<String>) {
+        self.related.push(Related { at, label: label.into() });
+    }
+}

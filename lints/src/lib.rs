@@ -11,6 +11,7 @@ pub mod knowledge;
 pub mod link;
 pub mod lower;
 pub mod name;
+pub mod places;
 pub mod program;
 pub mod rule;
 pub mod rules;
@@ -29,6 +30,8 @@ pub struct Analysis {
     pub flow: flow::Flow,
     /// What functions do through all they call.
     pub effects: effects::Effects,
+    /// Collections and locks, and what is done to them.
+    pub uses: places::Places,
 }
 
 impl Analysis {
@@ -37,7 +40,8 @@ impl Analysis {
         let types = infer::infer(&program);
         let flow = flow::Flow::new(&program, &types);
         let effects = effects::Effects::new(&program, &types, &flow);
-        Analysis { sources, program, types, flow, effects }
+        let uses = places::Places::analyze(&program, &types);
+        Analysis { sources, program, types, flow, effects, uses }
     }
 
     /// For asking about places and origins.

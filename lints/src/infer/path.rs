@@ -240,11 +240,11 @@ impl Cx<'_> {
         let program = self.program;
         let ty = self.shallow(ty);
         let args = self.written(segment.args.as_deref()).unwrap_or_default();
-        if let TyKind::Adt(def, targs) = ty.kind() {
-            if let Some(&variant) = program.variants.get(def).and_then(|v| v.get(&name)) {
-                let given = Subst::pair(program.decls.params(*def), targs);
-                return self.ctor_or_unit(variant, given, ty);
-            }
+        if let TyKind::Adt(def, targs) = ty.kind()
+            && let Some(&variant) = program.variants.get(def).and_then(|v| v.get(&name))
+        {
+            let given = Subst::pair(program.decls.params(*def), targs);
+            return self.ctor_or_unit(variant, given, ty);
         }
         if let Some(head) = HeadKey::of(ty)
             && head != HeadKey::Any
@@ -267,16 +267,16 @@ impl Cx<'_> {
         match ty.kind() {
             TyKind::Ext(path, targs) => {
                 let kb = self.kb;
-                if let Some(info) = kb.types.get(path) {
-                    if let Some(f) = info.methods.get(&name) {
-                        let mut given =
-                            Subst::pair(info.params.iter().copied(), targs).with(well_known::SELF_TYPE, ty);
-                        for (&g, &a) in f.generics.iter().zip(&args) {
-                            given.0.push((g, a));
-                        }
-                        let path = Name::new(&format!("{path}::{name}"));
-                        return Value::Known { path, info: Box::new(f.clone()), given };
+                if let Some(info) = kb.types.get(path)
+                    && let Some(f) = info.methods.get(&name)
+                {
+                    let mut given =
+                        Subst::pair(info.params.iter().copied(), targs).with(well_known::SELF_TYPE, ty);
+                    for (&g, &a) in f.generics.iter().zip(&args) {
+                        given.0.push((g, a));
                     }
+                    let path = Name::new(&format!("{path}::{name}"));
+                    return Value::Known { path, info: Box::new(f.clone()), given };
                 }
                 if let Some(v) = self.universal_assoc(ty, name) {
                     return v;

@@ -104,12 +104,12 @@ impl<'a> TyCx<'a> {
                 params.iter().map(|t| self.lower(t)).collect(),
                 ret.as_ref().map_or(Ty::UNIT, |t| self.lower(t)),
             )),
-            TypeKind::Impl(bounds) => self.from_bounds(bounds, false),
-            TypeKind::Dyn(bounds) => self.from_bounds(bounds, true),
+            TypeKind::Impl(bounds) => self.bounded(bounds, false),
+            TypeKind::Dyn(bounds) => self.bounded(bounds, true),
         }
     }
 
-    fn from_bounds(&self, bounds: &[hir::Bound], dynamic: bool) -> Ty {
+    fn bounded(&self, bounds: &[hir::Bound], dynamic: bool) -> Ty {
         let lowered: Vec<Bound> =
             bounds.iter().filter_map(|b| self.bound(b)).filter(|b| !is_marker(b)).collect();
         if let Some(callable) = lowered.iter().find_map(callable) {

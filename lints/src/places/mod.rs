@@ -1,0 +1,150 @@
+//! Where collections and locks are declared, and everything the program does to each: acquisitions, operations,
+//! replacements, escapes. Computed once for all rules about shared maps, caches, buffers and queues.
+//!
+//! A *place* is a field, a static, a local, a parameter or a function's result whose type is, behind handles, locks and
+//! cells, a collection. Inside a body every expression that still stands for a place carries it along
+//! (`self.map.read().unwrap()`); an operation on it is a [`Use`]. Places flow into each other by calls, returns and
+//! struct literals that share a handle; the uses of a place are those of all it flows into. Flow-insensitive and
+//! linear in the code, as Steensgaard's alias analysis (POPL 1996), but directed.
+
+mod shape;
+mod walk;
+
+pub use shape::{Shape, shape};
+
+use rayon::prelude::*;
+use rustc_hash::FxHashMap;
+
+use crate::hir::{ExprId, LocalId};
+use crate::infer::BodyTypes;
+use crate::knowledge::{Acquire, Op};
+use crate::name::Name;
+use crate::program::{BodyIx, DefId, Program};
+use crate::ty::Ty;
+
+/// What a place is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs)]
+pub enum PlaceKey {
+    Field(DefId, Name),
+    Static(DefId),
+    Local(BodyIx, LocalId),
+    /// A function's parameter, `self` counted.
+    Param(DefId, u32),
+    /// What a function returns.
+    Ret(DefId),
+}
+
+/// What is done to a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum UseKind {
+    Acquire(Acquire),
+    Op(Op),
+    /// Cloned as a whole.
+    Snapshot,
+    /// Overwritten as a whole.
+    Assign,
+    /// Moved out as a whole, something else left in its place (`take`, `replace`, `swap`).
+    Take,
+    /// Given to something that may do anything.
+    Escape,
+    /// Looked at in a way that does not change it.
+    Peek,
+}
+
+/// One thing done to a place.
+#[derive(Clone, Copy, Debug)]
+pub struct Use {
+    /// What.
+    pub kind: UseKind,
+    /// Where.
+    pub body: BodyIx,
+    /// The expression: the call, the assignment.
+    pub expr: ExprId,
+    /// The acquisition through which it happens, if it is in the same body.
+    pub acquired: Option<ExprId>,
+    /// For a length: whether it is compared with something.
+    pub compared: bool,
+    /// In test code.
+    pub in_test: bool,
+    /// Inside a closure or block that runs on another thread or task.
+    pub spawned: bool,
+}
+
+/// What one body does.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct BodyUses {
+    uses: Vec<(PlaceKey, Use)>,
+    /// `a` flows into `b`: what is done to `b` is done to `a`.
+    flows: Vec<(PlaceKey, PlaceKey)>,
+    /// Locals that a spawned closure captures.
+    spawned: Vec<PlaceKey>,
+    /// Types of the locals that are places.
+    locals: Vec<(LocalId, Ty)>,
+}
+
+/// All places and their uses.
+#[derive(Debug, Default)]
+pub struct Places {
+    uses: FxHashMap<PlaceKey, Vec<Use>>,
+    flows: FxHashMap<PlaceKey, Vec<PlaceKey>>,
+    /// Locals that another thread or task sees.
+    pub spawned: Vec<PlaceKey>,
+    /// Types of the locals that are places.
+    pub locals: Vec<(BodyIx, LocalId, Ty)>,
+}
+
+impl Places {
+    /// Walks all bodies, in parallel.
+    pub fn analyze(program: &Program, types: &[BodyTypes]) -> Places {
+        let per_body: Vec<BodyUses> = (0..program.bodies.len())
+            .into_par_iter()
+            .map(|i| walk::walk(program, BodyIx(i as u32), &types[i]))
+            .collect();
+        let mut places = Places::default();
+        for (index, body) in per_body.into_iter().enumerate() {
+            for (key, one) in body.uses {
+                places.uses.entry(key).or_default().push(one);
+            }
+            for (from, to) in body.flows {
+                let targets = places.flows.entry(from).or_default();
+                if from != to && !targets.contains(&to) {
+                    targets.push(to);
+                }
+            }
+            places.spawned.extend(body.spawned);
+            places.locals.extend(body.locals.into_iter().map(|(l, t)| (BodyIx(index as u32), l, t)));
+        }
+        places
+    }
+
+    /// Everything done to a place, through whatever it flows into, in source order of bodies.
+    pub fn uses_of(&self, key: PlaceKey) -> Vec<Use> {
+        let mut seen = rustc_hash::FxHashSet::default();
+        let mut work = vec![key];
+        let mut out = Vec::new();
+        while let Some(key) = work.pop() {
+            if !seen.insert(key) {
+                continue;
+            }
+            out.extend(self.uses.get(&key).into_iter().flatten().copied());
+            work.extend(self.flows.get(&key).into_iter().flatten().copied());
+        }
+        out.sort_by_key(|u| (u.body, u.expr));
+        out
+    }
+
+    /// The places that a place flows into, itself first.
+    pub fn reach(&self, key: PlaceKey) -> Vec<PlaceKey> {
+        let mut seen = Vec::new();
+        let mut work = vec![key];
+        while let Some(key) = work.pop() {
+            if !seen.contains(&key) {
+                seen.push(key);
+                work.extend(self.flows.get(&key).into_iter().flatten().copied());
+            }
+        }
+        seen
+    }
+}

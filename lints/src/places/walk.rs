@@ -1,0 +1,689 @@
+//! What one body does to places.
+
+use rustc_hash::FxHashMap;
+
+use super::{BodyUses, PlaceKey, Use, UseKind, shape};
+use crate::hir::{
+    BinaryOp, Block, BlockKind, Body, ExprId, ExprKind, LocalId, MacroKind, PatId, PatKind, Stmt,
+};
+use crate::infer::{BodyTypes, Callee};
+use crate::knowledge::{ClosureUse, Op};
+use crate::name::{Name, well_known};
+use crate::program::{BodyIx, DefId, DefKind, Program, Res};
+use crate::ty::{Ty, TyKind};
+
+/// What an expression stands for.
+#[derive(Clone, Copy, Debug)]
+struct Origin {
+    place: PlaceKey,
+    acquired: Option<ExprId>,
+}
+
+pub(super) fn walk(program: &Program, ix: BodyIx, types: &BodyTypes) -> BodyUses {
+    let info = program.body_info(ix);
+    let body = program.body(ix);
+    let mut walker = Walker {
+        program,
+        body,
+        types,
+        ix,
+        owner: info.owner,
+        in_test: program.def(info.owner).in_test,
+        locals: FxHashMap::default(),
+        out: BodyUses::default(),
+        spawned: 0,
+        depth: 0,
+        home: FxHashMap::default(),
+    };
+    if program.def(info.owner).kind == DefKind::Fn {
+        for (i, param) in body.params.iter().enumerate() {
+            if let Some(local) = binding(body, param.pat)
+                && walker.is_place(types.local(local))
+            {
+                walker
+                    .locals
+                    .insert(local, Origin { place: PlaceKey::Param(info.owner, i as u32), acquired: None });
+            }
+        }
+    }
+    let result = walker.expr(body.root);
+    walker.returned(result);
+    walker.out
+}
+
+fn binding(body: &Body, pat: PatId) -> Option<LocalId> {
+    match &body.pat(pat).kind {
+        PatKind::Bind { local, sub: None } => Some(*local),
+        PatKind::Typed { pat, .. } => binding(body, *pat),
+        _ => None,
+    }
+}
+
+struct Walker<'a> {
+    program: &'a Program,
+    body: &'a Body,
+    types: &'a BodyTypes,
+    ix: BodyIx,
+    owner: DefId,
+    in_test: bool,
+    /// What each local stands for.
+    locals: FxHashMap<LocalId, Origin>,
+    out: BodyUses,
+    /// How many spawned closures lie around.
+    spawned: u32,
+    /// How many closures lie around: `return` in them is not the function's.
+    depth: u32,
+    /// In which spawned closure a local is bound: one used in another is captured.
+    home: FxHashMap<LocalId, u32>,
+}
+
+impl Walker<'_> {
+    /// Whether a type is worth following: a collection, or something with a lock around it.
+    fn is_place(&self, ty: Ty) -> bool {
+        match ty.kind() {
+            TyKind::Unknown
+            | TyKind::Int(_)
+            | TyKind::Bool
+            | TyKind::Str
+            | TyKind::Float(_)
+            | TyKind::Adt(..) => false,
+            _ => shape(&self.program.knowledge, ty)
+                .is_some_and(|s| s.container.is_some() || s.lock.is_some() || s.concurrent || s.bounded),
+        }
+    }
+
+    fn record(&mut self, origin: Origin, kind: UseKind, expr: ExprId) {
+        self.record_compared(origin, kind, expr, false);
+    }
+
+    fn record_compared(&mut self, origin: Origin, kind: UseKind, expr: ExprId, compared: bool) {
+        let acquired = match kind {
+            UseKind::Acquire(_) => Some(expr),
+            _ => origin.acquired,
+        };
+        let one = Use {
+            kind,
+            body: self.ix,
+            expr,
+            acquired,
+            compared,
+            in_test: self.in_test,
+            spawned: self.spawned > 0,
+        };
+        self.out.uses.push((origin.place, one));
+    }
+
+    fn returned(&mut self, origin: Option<Origin>) {
+        if let Some(origin) = origin
+            && self.program.def(self.owner).kind == DefKind::Fn
+        {
+            self.out.flows.push((origin.place, PlaceKey::Ret(self.owner)));
+        }
+    }
+
+    /// Walks for effect; what it stands for is dropped unused.
+    fn drop_expr(&mut self, id: ExprId) {
+        self.expr(id);
+    }
+
+    fn expr(&mut self, id: ExprId) -> Option<Origin> {
+        let body = self.body;
+        match &body.expr(id).kind {
+            ExprKind::Missing | ExprKind::Lit(_) | ExprKind::Continue { .. } => None,
+            ExprKind::Local(local) => {
+                let origin = self.locals.get(local).copied();
+                let home = self.home.get(local).copied().unwrap_or(0);
+                if self.spawned > home
+                    && let Some(origin) = origin
+                {
+                    self.out.spawned.push(origin.place);
+                }
+                origin
+            }
+            ExprKind::Path(_) => match self.types.res(id) {
+                Some(Res::Def(def))
+                    if self.program.def(def).kind == DefKind::Static
+                        && self.is_place(self.types.expr(id)) =>
+                {
+                    Some(Origin { place: PlaceKey::Static(def), acquired: None })
+                }
+                _ => None,
+            },
+            ExprKind::Field { base, name, .. } => {
+                self.expr(*base);
+                let ty = self.types.expr(id);
+                if !self.is_place(ty) {
+                    return None;
+                }
+                let owner = self.field_owner(self.types.expr(*base), *name)?;
+                // A field reached through a guard keeps that guard's acquisition out: it is another place.
+                Some(Origin { place: PlaceKey::Field(owner, *name), acquired: None })
+            }
+            ExprKind::Index { base, index } => {
+                if let Some(origin) = self.expr(*base) {
+                    self.record(origin, UseKind::Op(Op::Get), id);
+                }
+                self.drop_expr(*index);
+                None
+            }
+            ExprKind::Deref(inner)
+            | ExprKind::Ref { expr: inner, .. }
+            | ExprKind::Cast { expr: inner, .. } => self.expr(*inner),
+            ExprKind::Not(inner) | ExprKind::Neg(inner) => {
+                self.drop_expr(*inner);
+                None
+            }
+            ExprKind::Try(inner) | ExprKind::Await(inner) => self.expr(*inner),
+            ExprKind::Binary { op, lhs, rhs } => {
+                let before = self.out.uses.len();
+                self.drop_expr(*lhs);
+                self.drop_expr(*rhs);
+                if matches!(
+                    op,
+                    BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge | BinaryOp::Eq | BinaryOp::Ne
+                ) {
+                    for (_, one) in &mut self.out.uses[before..] {
+                        one.compared |= one.kind == UseKind::Op(Op::Len);
+                    }
+                }
+                None
+            }
+            ExprKind::Assign { lhs, rhs } => {
+                let value = self.expr(*rhs);
+                let target = self.expr(*lhs);
+                if let Some(target) = target {
+                    self.record(target, UseKind::Assign, id);
+                    if let Some(value) = value {
+                        self.share(value, target.place, *rhs);
+                    }
+                } else if let Some(value) = value {
+                    self.record(value, UseKind::Escape, id);
+                }
+                None
+            }
+            ExprKind::AssignOp { lhs, rhs, .. } => {
+                self.drop_expr(*lhs);
+                self.drop_expr(*rhs);
+                None
+            }
+            ExprKind::Tuple(parts) | ExprKind::Array(parts) => {
+                for &part in parts.iter() {
+                    if let Some(origin) = self.expr(part) {
+                        self.record(origin, UseKind::Escape, part);
+                    }
+                }
+                None
+            }
+            ExprKind::Repeat { elem, len } => {
+                self.drop_expr(*elem);
+                self.drop_expr(*len);
+                None
+            }
+            ExprKind::Range { start, end, .. } => {
+                for part in [start, end].into_iter().flatten() {
+                    self.drop_expr(*part);
+                }
+                None
+            }
+            ExprKind::Struct { fields, base, .. } => {
+                let owner = match self.types.expr(id).peel_refs().kind() {
+                    TyKind::Adt(def, _) => Some(*def),
+                    _ => None,
+                };
+                for field in fields.iter() {
+                    if let Some(origin) = self.expr(field.value) {
+                        match owner {
+                            Some(owner) => {
+                                self.share(origin, PlaceKey::Field(owner, field.name), field.value)
+                            }
+                            None => self.record(origin, UseKind::Escape, field.value),
+                        }
+                    }
+                }
+                if let Some(base) = base {
+                    self.drop_expr(*base);
+                }
+                None
+            }
+            ExprKind::Block(block) => self.block(block),
+            ExprKind::If { cond, then, els } => {
+                self.drop_expr(*cond);
+                let t = self.expr(*then);
+                let e = els.and_then(|e| self.expr(e));
+                t.or(e)
+            }
+            ExprKind::Let { pat, scrutinee } => {
+                let origin = self.expr(*scrutinee);
+                self.bind(*pat, origin, *scrutinee);
+                None
+            }
+            ExprKind::Match { scrutinee, arms } => {
+                let origin = self.expr(*scrutinee);
+                let mut result = None;
+                for arm in arms.iter() {
+                    self.bind(arm.pat, origin, *scrutinee);
+                    if let Some(guard) = arm.guard {
+                        self.drop_expr(guard);
+                    }
+                    let value = self.expr(arm.body);
+                    result = result.or(value);
+                }
+                result
+            }
+            ExprKind::Loop { body, .. } => {
+                self.drop_expr(*body);
+                None
+            }
+            ExprKind::While { cond, body, .. } => {
+                self.drop_expr(*cond);
+                self.drop_expr(*body);
+                None
+            }
+            ExprKind::For { pat, iter, body, .. } => {
+                if let Some(origin) = self.expr(*iter) {
+                    self.record(origin, UseKind::Op(Op::Iterate), *iter);
+                }
+                self.bind(*pat, None, *iter);
+                self.drop_expr(*body);
+                None
+            }
+            ExprKind::Break { value, .. } => {
+                if let Some(value) = value {
+                    self.drop_expr(*value);
+                }
+                None
+            }
+            ExprKind::Return(value) => {
+                if let Some(value) = value {
+                    let origin = self.expr(*value);
+                    if self.depth == 0 {
+                        self.returned(origin);
+                    }
+                }
+                None
+            }
+            ExprKind::Closure(closure) => {
+                self.depth += 1;
+                for param in closure.params.iter() {
+                    self.bind(param.pat, None, id);
+                }
+                let result = self.expr(closure.body);
+                self.depth -= 1;
+                result
+            }
+            ExprKind::Macro(mac) => {
+                for (i, &arg) in mac.args.iter().enumerate() {
+                    if let Some(origin) = self.expr(arg) {
+                        let kind = match mac.kind {
+                            MacroKind::Format | MacroKind::Log | MacroKind::Assert | MacroKind::Matches => {
+                                UseKind::Peek
+                            }
+                            _ => UseKind::Escape,
+                        };
+                        self.record(origin, kind, arg);
+                    }
+                    if mac.kind == MacroKind::Select
+                        && i % 2 == 0
+                        && let Some(&pat) = mac.pats.get(i / 2)
+                    {
+                        self.bind(pat, None, arg);
+                    }
+                }
+                None
+            }
+            ExprKind::Call { callee, args } => self.call(id, *callee, args),
+            ExprKind::Method { recv, name, args, .. } => self.method(id, *recv, *name, args),
+        }
+    }
+
+    /// The workspace type whose field is named, after autoderef: the one that declares it.
+    fn field_owner(&self, base: Ty, name: Name) -> Option<DefId> {
+        let kb = &self.program.knowledge;
+        let mut ty = base;
+        for _ in 0..12 {
+            match ty.kind() {
+                TyKind::Adt(def, _) if self.program.decls.field(*def, name).is_some() => return Some(*def),
+                TyKind::Ref(_, inner) => ty = *inner,
+                TyKind::Ext(path, args) => {
+                    let info = kb.types.get(path)?;
+                    ty = info.deref?.subst(&crate::ty::Subst::pair(info.params.iter().copied(), args));
+                }
+                TyKind::Adt(def, args) => {
+                    // `Deref` of the workspace: its target is declared in the impl.
+                    let head = crate::link::HeadKey::Adt(*def);
+                    let target = self.program.decls.impls_by_head.get(&head)?.iter().find_map(|i| {
+                        self.program.children.get(i)?.iter().find_map(|c| {
+                            (self.program.def(*c).name == well_known::TARGET)
+                                .then(|| self.program.decls.aliases.get(c).copied())
+                                .flatten()
+                        })
+                    })?;
+                    let params: Vec<Name> = self.program.decls.params(*def).collect();
+                    ty = target.subst(&crate::ty::Subst::pair(params, args));
+                }
+                _ => return None,
+            }
+        }
+        None
+    }
+
+    /// A place's value is stored in another place: what is done there is done here if they share it.
+    fn share(&mut self, origin: Origin, target: PlaceKey, expr: ExprId) {
+        let ty = self.types.expr(expr);
+        let shared = shape(&self.program.knowledge, ty).is_some_and(|s| s.handle || s.concurrent)
+            || matches!(ty.kind(), TyKind::Ref(..));
+        self.out.flows.push((origin.place, target));
+        if shared {
+            self.out.flows.push((target, origin.place));
+        }
+    }
+
+    fn block(&mut self, block: &Block) -> Option<Origin> {
+        let own = matches!(block.kind, BlockKind::Async { .. });
+        if own {
+            self.depth += 1;
+        }
+        for stmt in block.stmts.iter() {
+            match stmt {
+                Stmt::Let { pat, init, els, .. } => {
+                    if let Some(init) = init {
+                        let origin = self.expr(*init);
+                        self.bind(*pat, origin, *init);
+                    } else {
+                        self.bind(*pat, None, ExprId(0));
+                    }
+                    if let Some(els) = els {
+                        self.drop_expr(*els);
+                    }
+                }
+                Stmt::Expr { expr, .. } => self.drop_expr(*expr),
+            }
+        }
+        let result = block.tail.and_then(|t| self.expr(t));
+        if own {
+            self.depth -= 1;
+        }
+        result
+    }
+
+    /// Binds a pattern to what an expression stands for.
+    fn bind(&mut self, pat: PatId, origin: Option<Origin>, init: ExprId) {
+        let body = self.body;
+        match &body.pat(pat).kind {
+            PatKind::Bind { local, sub } => {
+                self.home.insert(*local, self.spawned);
+                let ty = self.types.local(*local);
+                match origin {
+                    Some(origin) => {
+                        if self.is_place(ty) {
+                            self.locals.insert(*local, origin);
+                        } else {
+                            self.record(origin, UseKind::Escape, init);
+                        }
+                    }
+                    None if self.is_place(ty) => {
+                        // A collection or lock made here: a place of its own.
+                        let place = PlaceKey::Local(self.ix, *local);
+                        self.out.locals.push((*local, ty));
+                        self.locals.insert(*local, Origin { place, acquired: None });
+                    }
+                    None => {}
+                }
+                if let Some(sub) = sub {
+                    self.bind(*sub, None, init);
+                }
+            }
+            PatKind::Ref(inner) | PatKind::Typed { pat: inner, .. } => self.bind(*inner, origin, init),
+            // `Ok(guard)`, `Some(map)`: still the place.
+            PatKind::TupleStruct { pats, .. } => {
+                for &p in pats.iter() {
+                    self.bind(p, origin, init);
+                }
+            }
+            PatKind::Tuple(pats) | PatKind::Slice(pats) | PatKind::Or(pats) => {
+                for &p in pats.iter() {
+                    self.bind(p, origin, init);
+                }
+            }
+            PatKind::Struct { fields, .. } => {
+                let owner = match self.types.pat(pat).peel_refs().kind() {
+                    TyKind::Adt(def, _) => Some(*def),
+                    _ => None,
+                };
+                for (name, p) in fields.iter() {
+                    // `let Self { map, .. } = self`: the field itself.
+                    let field = owner.and_then(|def| {
+                        let declared = self.program.decls.field(def, *name)?;
+                        self.is_place(declared)
+                            .then_some(Origin { place: PlaceKey::Field(def, *name), acquired: None })
+                    });
+                    self.bind(*p, field, init);
+                }
+            }
+            PatKind::Missing
+            | PatKind::Wild
+            | PatKind::Rest
+            | PatKind::Path(_)
+            | PatKind::Lit(_)
+            | PatKind::Range => {}
+        }
+    }
+
+    fn closure_args(&mut self, args: &[ExprId], usage: ClosureUse, future: bool) -> Vec<Option<Origin>> {
+        let body = self.body;
+        args.iter()
+            .map(|&arg| {
+                let runs_elsewhere = match &body.expr(arg).kind {
+                    ExprKind::Closure(_) => usage == ClosureUse::Spawn,
+                    ExprKind::Block(b) => future && matches!(b.kind, BlockKind::Async { .. }),
+                    _ => false,
+                };
+                if runs_elsewhere {
+                    self.spawned += 1;
+                }
+                let origin = self.expr(arg);
+                if runs_elsewhere {
+                    self.spawned -= 1;
+                }
+                origin
+            })
+            .collect()
+    }
+
+    fn call(&mut self, id: ExprId, callee: ExprId, args: &[ExprId]) -> Option<Origin> {
+        let target = self.types.callee(id);
+        if !matches!(self.body.expr(callee).kind, ExprKind::Path(_)) {
+            self.drop_expr(callee);
+        }
+        let (usage, future) = self.closure_use(target);
+        let origins = self.closure_args(args, usage, future);
+        match target {
+            Callee::Ext(path) => {
+                let text = path.as_str();
+                let tags = self.program.knowledge.callee(path).map(|f| f.tags.clone());
+                match text {
+                    "std::mem::take" | "std::mem::replace" | "std::mem::swap" => {
+                        for origin in origins.into_iter().flatten() {
+                            self.record(origin, UseKind::Take, id);
+                        }
+                        return None;
+                    }
+                    "std::mem::drop" | "std::mem::forget" => return None,
+                    _ => {}
+                }
+                // `Arc::clone(&self.map)`, `RwLock::read(&m)`, `HashMap::insert(&mut m, ..)`: methods by another name.
+                if self.program.knowledge.callee(path).is_some_and(|f| f.self_mode.is_some())
+                    && let Some((first, rest)) = origins.split_first()
+                {
+                    for origin in rest.iter().flatten() {
+                        self.record(*origin, UseKind::Escape, id);
+                    }
+                    return match first {
+                        Some(origin) => self.operate(*origin, id, args[0], target, tags.as_ref()),
+                        None => None,
+                    };
+                }
+                if text.starts_with("std::sync::Arc::") || text.starts_with("std::rc::Rc::") {
+                    // `Arc::new(x)` wraps, `Arc::strong_count(&x)` looks.
+                    return origins.into_iter().flatten().next();
+                }
+                let result_is_place = self.is_place(self.types.expr(id));
+                for origin in origins.into_iter().flatten() {
+                    // `Ok(guard)`, `Some(map)`, `Mutex::new(map)`: wrapped, and still followed.
+                    if result_is_place && !text.contains("mem::") {
+                        return Some(origin);
+                    }
+                    self.record(origin, UseKind::Escape, id);
+                }
+                None
+            }
+            Callee::Fn(def) => {
+                self.pass(def, &origins, 0);
+                self.ret_of(def, id)
+            }
+            Callee::Virtual(def) => {
+                self.pass(def, &origins, 0);
+                for &implementor in self.program.decls.implementors.get(&def).into_iter().flatten() {
+                    self.pass(implementor, &origins, 0);
+                }
+                self.ret_of(def, id)
+            }
+            Callee::Ctor(def) => {
+                let wrapped = self.program.def(def).kind == DefKind::Struct;
+                for (i, origin) in origins.into_iter().enumerate() {
+                    let Some(origin) = origin else { continue };
+                    if wrapped {
+                        self.share(origin, PlaceKey::Field(def, Name::new(&i.to_string())), args[i]);
+                    } else {
+                        self.record(origin, UseKind::Escape, id);
+                    }
+                }
+                None
+            }
+            Callee::Value | Callee::Unknown => {
+                for origin in origins.into_iter().flatten() {
+                    self.record(origin, UseKind::Escape, id);
+                }
+                None
+            }
+        }
+    }
+
+    fn closure_use(&self, callee: Callee) -> (ClosureUse, bool) {
+        match callee {
+            Callee::Ext(path) => match self.program.knowledge.callee(path) {
+                Some(f) => (f.tags.closure, f.tags.spawns_future),
+                None => (ClosureUse::Unknown, false),
+            },
+            _ => (ClosureUse::Unknown, false),
+        }
+    }
+
+    fn pass(&mut self, def: DefId, origins: &[Option<Origin>], shift: u32) {
+        for (i, origin) in origins.iter().enumerate() {
+            if let Some(origin) = origin {
+                self.out.flows.push((origin.place, PlaceKey::Param(def, i as u32 + shift)));
+            }
+        }
+    }
+
+    fn ret_of(&self, def: DefId, call: ExprId) -> Option<Origin> {
+        self.is_place(self.types.expr(call)).then_some(Origin { place: PlaceKey::Ret(def), acquired: None })
+    }
+
+    fn method(&mut self, id: ExprId, recv: ExprId, name: Name, args: &[ExprId]) -> Option<Origin> {
+        let target = self.types.callee(id);
+        let origin = self.expr(recv);
+        let (usage, future) = self.closure_use(target);
+        let origins = self.closure_args(args, usage, future);
+        match target {
+            Callee::Ext(path) => {
+                let tags = self.program.knowledge.callee(path).map(|f| f.tags.clone());
+                for given in origins.into_iter().flatten() {
+                    // `a.append(&mut b)`, `a.extend(b)`: taken or read as a whole.
+                    let kind =
+                        if matches!(name.as_str(), "append") { UseKind::Take } else { UseKind::Escape };
+                    self.record(given, kind, id);
+                }
+                self.operate(origin?, id, recv, target, tags.as_ref())
+            }
+            Callee::Fn(def) | Callee::Virtual(def) => {
+                if let Some(origin) = origin {
+                    self.out.flows.push((origin.place, PlaceKey::Param(def, 0)));
+                }
+                self.pass(def, &origins, 1);
+                if let Callee::Virtual(def) = target {
+                    for &implementor in self.program.decls.implementors.get(&def).into_iter().flatten() {
+                        self.pass(implementor, &origins, 1);
+                    }
+                }
+                self.ret_of(def, id)
+            }
+            Callee::Ctor(_) | Callee::Value | Callee::Unknown => {
+                for given in origins.into_iter().flatten().chain(origin) {
+                    self.record(given, UseKind::Escape, id);
+                }
+                None
+            }
+        }
+    }
+
+    /// A known outside method on a place.
+    fn operate(
+        &mut self,
+        origin: Origin,
+        id: ExprId,
+        recv: ExprId,
+        callee: Callee,
+        tags: Option<&crate::knowledge::Tags>,
+    ) -> Option<Origin> {
+        let _ = recv;
+        let ty = self.types.expr(id);
+        let receiver = self.types.receivers.get(&id).map_or(Ty::UNKNOWN, |r| r.ty);
+        let kb = &self.program.knowledge;
+        let on = kb.of(receiver);
+        if let Some(acquire) = tags.and_then(|t| t.acquire)
+            && on.is_some_and(|i| i.lock.is_some())
+        {
+            self.record(origin, UseKind::Acquire(acquire), id);
+            return Some(Origin { acquired: Some(id), ..origin });
+        }
+        if matches!(callee, Callee::Ext(p) if matches!(p.as_str(), "std::clone::Clone::clone" | "std::borrow::ToOwned::to_owned"))
+        {
+            // A copy of the collection itself, or of a handle to it?
+            if on.is_some_and(|i| i.container.is_some()) {
+                self.record(origin, UseKind::Snapshot, id);
+                return None;
+            }
+            return Some(origin);
+        }
+        if let Some(op) = tags.and_then(|t| t.op)
+            && on.is_some_and(|i| i.container.is_some() || i.concurrent_map || i.bounded)
+        {
+            self.record(origin, UseKind::Op(op), id);
+            return None;
+        }
+        if matches!(callee, Callee::Ext(p) if p.as_str() == "std::option::Option::take" || p.as_str() == "std::cell::RefCell::take" || p.as_str() == "std::cell::RefCell::replace")
+        {
+            self.record(origin, UseKind::Take, id);
+            return None;
+        }
+        // `unwrap`, `borrow_mut`, `as_ref`, `get_or_init`: the result still is the collection.
+        let same = match (shape(kb, ty), shape(kb, receiver)) {
+            (Some(a), Some(b)) => a.core == b.core || a.container.is_some() && a.container == b.container,
+            _ => false,
+        };
+        if same {
+            return Some(origin);
+        }
+        // Slices of a vector: reading is not worth a word, growing is not possible.
+        if matches!(receiver.kind(), TyKind::Slice(_) | TyKind::Str) {
+            let kind = tags.and_then(|t| t.op).map_or(UseKind::Peek, UseKind::Op);
+            self.record(origin, kind, id);
+            return None;
+        }
+        let known = matches!(callee, Callee::Ext(p) if kb.callee(p).is_some());
+        self.record(origin, if known { UseKind::Peek } else { UseKind::Escape }, id);
+        None
+    }
+}

@@ -1,0 +1,3 @@
+//! What grows without end.
+
+pub mod unbounded_cache;

@@ -1,0 +1,308 @@
+//! Finds a map or set that lives as long as the program, is filled on demand, and from which nothing is ever taken away.
+//!
+//! ## Why it is bad
+//!
+//! Each new key stays for good. What looks like a cache is a memory leak that takes days to show: with a million
+//! distinct queries of 5 KB it holds 5 GB.
+//!
+//! ## Example
+//!
+//! ```rust
+//! fn plan(&self, sql: &str) -> Plan {
+//!     let mut plans = self.plans.lock();
+//!     plans.entry(sql.to_owned()).or_insert_with(|| optimise(sql)).clone()
+//! }
+//! ```
+//!
+//! ## Use instead
+//!
+//! A cache with a capacity, which evicts: `quick_cache::sync::Cache`, `lru::LruCache`, `moka::sync::Cache`; or remove
+//! entries when what they stand for is gone.
+//!
+//! ## Not reported
+//!
+//! Maps keyed by a closed set (an enum without data, `TypeId`), filled only while a value is built, owned by a value that
+//! lives for one request, bounded by a length check, or from which any code outside tests removes entries. Where the map
+//! is handed to code that cannot be seen, nothing is said.
+//!
+//! ## Known limits
+//!
+//! `clear()` in a function named for reset or shutdown does not count as a bound. Whether keys come from requests or from
+//! configuration is judged by how the map is filled; a registry filled from outside is low confidence.
+
+use crate::Analysis;
+use crate::finding::{Applicability, Confidence, Finding, Level, Severity};
+use crate::hir::{ItemKind, SelfParam};
+use crate::knowledge::{Container, Op};
+use crate::places::{PlaceKey, Use, UseKind, shape};
+use crate::program::{DefId, DefKind, Program};
+use crate::rule::{Group, Rule};
+use crate::rules::contention::shared_map_lock::last;
+use crate::source::Location;
+use crate::ty::{Ty, TyKind};
+
+/// The declaration.
+pub const RULE: Rule = Rule {
+    id: "unbounded-cache",
+    group: Group::Bounds,
+    level: Level::Warn,
+    severity: Severity::Critical,
+    since: "0.1.0",
+    fix: Some(Applicability::Unsafe),
+    summary: "a long-lived map filled on demand that nothing ever shrinks",
+    source: include_str!("unbounded_cache.rs"),
+    check,
+};
+
+fn check(cx: &Analysis, out: &mut Vec<Finding>) {
+    let program = &cx.program;
+    let lifetimes = Lifetimes::of(cx);
+    for (index, def) in program.defs.iter().enumerate() {
+        if def.in_test {
+            continue;
+        }
+        let id = DefId(index as u32);
+        match (def.kind, &program.item(id).kind) {
+            (DefKind::Struct, ItemKind::Struct(s)) => {
+                for field in s.fields.iter().filter(|f| !f.cfg_test) {
+                    let Some(ty) = program.decls.field(id, field.name) else { continue };
+                    let candidate = Candidate {
+                        place: PlaceKey::Field(id, field.name),
+                        ty,
+                        at: Location { file: def.file, span: field.name_span },
+                        name: format!("{}.{}", def.name, field.name),
+                        words: format!("{} {} {}", def.name, field.name, field.doc).to_lowercase(),
+                        long_lived: lifetimes.long(id),
+                    };
+                    judge(cx, &candidate, out);
+                }
+            }
+            (DefKind::Static, _) => {
+                let Some(&ty) = program.decls.statics.get(&id) else { continue };
+                let candidate = Candidate {
+                    place: PlaceKey::Static(id),
+                    ty,
+                    at: program.name_location(id),
+                    name: def.name.to_string(),
+                    words: format!("{} {}", def.name, program.item(id).attrs.doc).to_lowercase(),
+                    long_lived: true,
+                };
+                judge(cx, &candidate, out);
+            }
+            _ => {}
+        }
+    }
+}
+
+struct Candidate {
+    place: PlaceKey,
+    ty: Ty,
+    at: Location,
+    name: String,
+    words: String,
+    long_lived: bool,
+}
+
+fn judge(cx: &Analysis, candidate: &Candidate, out: &mut Vec<Finding>) {
+    let program = &cx.program;
+    let Some(shape) = shape(&program.knowledge, candidate.ty) else { return };
+    let keyed = matches!(
+        shape.container,
+        Some(Container::Map | Container::OrderedMap | Container::Set | Container::OrderedSet)
+    );
+    if !keyed || shape.bounded {
+        return;
+    }
+    // Changed behind `&self`, or part of something shared.
+    let interior = shape.lock.is_some() || shape.cell || shape.concurrent;
+    if !interior && !candidate.long_lived {
+        return;
+    }
+    let key = shape.core.as_ext().and_then(|(_, args)| args.first().copied()).unwrap_or(Ty::UNKNOWN);
+    if closed(program, key) {
+        return;
+    }
+    let uses = cx.uses.uses_of(candidate.place);
+    let production: Vec<&Use> = uses.iter().filter(|u| !u.in_test).collect();
+    let mut grows: Vec<&Use> = Vec::new();
+    for one in &production {
+        match one.kind {
+            // Someone else may shrink it.
+            UseKind::Escape => return,
+            UseKind::Op(Op::Remove) => return,
+            UseKind::Op(Op::Clear) | UseKind::Assign | UseKind::Take if !at_the_end(program, one) => {
+                return;
+            }
+            UseKind::Op(Op::Insert | Op::Entry) if !constructor(program, one) => {
+                grows.push(one);
+            }
+            _ => {}
+        }
+    }
+    let Some(&first) = grows.first() else { return };
+    // `if map.len() >= MAX { .. }` beside the insert is a bound of its own making.
+    let guarded = |grow: &Use| {
+        production.iter().any(|u| u.body == grow.body && u.kind == UseKind::Op(Op::Len) && u.compared)
+    };
+    if grows.iter().all(|g| guarded(g)) {
+        return;
+    }
+    let named =
+        ["cache", "memo", "history", "interned", "interner"].iter().any(|w| candidate.words.contains(w));
+    let on_demand = grows.iter().any(|g| {
+        g.kind == UseKind::Op(Op::Entry)
+            || production.iter().any(|u| {
+                u.body == g.body && matches!(u.kind, UseKind::Op(Op::Get | Op::Contains)) && u.expr < g.expr
+            })
+    });
+    let confidence = match (named, on_demand) {
+        (true, true) => Confidence::High,
+        (true, false) | (false, true) => Confidence::Medium,
+        (false, false) => Confidence::Low,
+    };
+    let container = shape.core.as_ext().map_or("map", |(p, _)| last(p.as_str()));
+    let mut finding = Finding::new(
+        &RULE,
+        candidate.at,
+        format!(
+            "`{}` is a `{container}` that only ever grows: nothing outside tests removes an entry",
+            candidate.name
+        ),
+    );
+    finding.label = "has no bound".to_owned();
+    finding.help = "give it a capacity and an eviction (`quick_cache::sync::Cache`, `lru::LruCache`, \
+                    `moka::sync::Cache`), or remove entries when what they stand for is gone"
+        .to_owned();
+    finding.confidence = confidence;
+    finding.fix = Some(Applicability::Unsafe);
+    finding.key = candidate.name.clone();
+    finding.fact("place", candidate.name.clone());
+    finding.fact("container", shape.core.as_ext().map_or("", |(p, _)| p.as_str()));
+    finding.fact("lock", shape.lock.map_or("", |(p, _)| p.as_str()));
+    let _ = first;
+    for grow in grows {
+        let expr = program.body(grow.body).expr(grow.expr);
+        let span = match &expr.kind {
+            crate::hir::ExprKind::Method { name_span, .. } => *name_span,
+            _ => expr.span,
+        };
+        finding.relate(program.at(grow.body, span), "grows here");
+    }
+    out.push(finding);
+}
+
+/// A key of which there are only so many.
+fn closed(program: &Program, key: Ty) -> bool {
+    match key.peel_refs().kind() {
+        TyKind::Bool => true,
+        TyKind::Int(n) => matches!(n.as_str(), "u8" | "i8"),
+        TyKind::Adt(def, _) => match &program.item(*def).kind {
+            ItemKind::Enum(e) => e.variants.iter().all(|v| v.fields.is_empty()),
+            _ => false,
+        },
+        TyKind::Ext(p, _) => matches!(
+            p.as_str(),
+            "std::any::TypeId"
+                | "std::mem::Discriminant"
+                | "std::thread::ThreadId"
+                | "std::marker::PhantomData"
+        ),
+        TyKind::Tuple(parts) => !parts.is_empty() && parts.iter().all(|&p| closed(program, p)),
+        _ => false,
+    }
+}
+
+/// A function that makes a value: what it inserts is there from the start.
+fn constructor(program: &Program, one: &Use) -> bool {
+    let owner = program.body_info(one.body).owner;
+    match program.fn_item(owner) {
+        Some(f) => match f.self_param {
+            None => program.def(owner).parent.is_some(),
+            Some(SelfParam::Value) => true,
+            _ => false,
+        },
+        None => true,
+    }
+}
+
+/// Emptied where nothing goes on afterwards: that bounds nothing.
+fn at_the_end(program: &Program, one: &Use) -> bool {
+    let owner = program.body_info(one.body).owner;
+    let name = program.def(owner).name.as_str();
+    ["clear", "reset", "shutdown", "close", "stop", "drop", "destroy", "teardown"]
+        .iter()
+        .any(|w| name == *w || name.starts_with(&format!("{w}_")) || name.ends_with(&format!("_{w}")))
+}
+
+/// Which types live long: held in a handle, a static or a lock somewhere, or owned by such a type.
+struct Lifetimes {
+    long: rustc_hash::FxHashSet<DefId>,
+}
+
+impl Lifetimes {
+    fn of(cx: &Analysis) -> Lifetimes {
+        let program = &cx.program;
+        let mut long = rustc_hash::FxHashSet::default();
+        let mut work = Vec::new();
+        let mut seed = |ty: Ty, is_static: bool| {
+            let mut note = |t: Ty| {
+                if let TyKind::Adt(def, _) = t.kind() {
+                    work.push(*def);
+                }
+                false
+            };
+            if is_static {
+                ty.any(&mut note);
+                return;
+            }
+            ty.any(&mut |t| {
+                if let TyKind::Ext(path, args) = t.kind()
+                    && program.knowledge.types.get(path).is_some_and(|i| i.shared || i.lock.is_some())
+                {
+                    for arg in args.iter() {
+                        arg.any(&mut note);
+                    }
+                }
+                false
+            });
+        };
+        for (def, ty) in &program.decls.statics {
+            seed(*ty, program.def(*def).kind == DefKind::Static);
+        }
+        for (def, fields) in &program.decls.fields {
+            if !program.def(*def).in_test {
+                for (_, ty) in fields {
+                    seed(*ty, false);
+                }
+            }
+        }
+        for (def, sig) in &program.decls.sigs {
+            if !program.def(*def).in_test {
+                for ty in sig.params.iter().chain([&sig.ret]) {
+                    seed(*ty, false);
+                }
+            }
+        }
+        while let Some(def) = work.pop() {
+            if !long.insert(def) {
+                continue;
+            }
+            let mut owned = |ty: Ty| {
+                ty.any(&mut |t| {
+                    if let TyKind::Adt(inner, _) = t.kind() {
+                        work.push(*inner);
+                    }
+                    false
+                });
+            };
+            for (_, ty) in program.decls.fields.get(&def).into_iter().flatten() {
+                owned(*ty);
+            }
+        }
+        Lifetimes { long }
+    }
+
+    fn long(&self, def: DefId) -> bool {
+        self.long.contains(&def)
+    }
+}

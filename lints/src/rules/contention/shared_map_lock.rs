@@ -1,0 +1,314 @@
+//! Finds a map or set that many threads reach and that lies wholly behind one lock: a struct field, a static, or a local
+//! moved into threads, in any spelling (`Arc<RwLock<HashMap<..>>>`, an alias, `Mutex<BTreeSet<..>>`).
+//!
+//! ## Why it is bad
+//!
+//! Every operation on any key takes the one lock. Under load threads queue for it even when they touch different keys;
+//! with a read-write lock one writer stops all readers, and the lock's counter itself is a cache line that all cores
+//! fight over.
+//!
+//! ## Example
+//!
+//! ```rust
+//! struct Sessions {
+//!     by_id: Arc<RwLock<HashMap<SessionId, Session>>>,
+//! }
+//! ```
+//!
+//! ## Use instead
+//!
+//! A concurrent map, which locks a shard for the time of one operation:
+//!
+//! ```rust
+//! struct Sessions {
+//!     by_id: DashMap<SessionId, Session>,
+//! }
+//! ```
+//!
+//! Where code needs the order of the keys (`range`, first, last), an ordered concurrent map
+//! (`crossbeam_skiplist::SkipMap`) or sharding by key range; where a map is read a thousand times for each change,
+//! `ArcSwap<HashMap<..>>`.
+//!
+//! ## Not reported
+//!
+//! A map under a lock together with other state (`Mutex<(Map, Order)>`, a struct of several fields, a type of its own
+//! whose methods are the critical sections), copy on write (`RwLock<Arc<Map>>`), maps already split into shards
+//! (`Vec<RwLock<HashMap<..>>>`), a lock that no shared reference ever takes.
+//!
+//! ## Known limits
+//!
+//! How often a lock is taken at run time is not known here; `--profile` ranks findings by where the time goes.
+
+use crate::Analysis;
+use crate::finding::{Applicability, Confidence, Finding, Level, Severity};
+use crate::hir::{FieldDecl, ItemKind, SelfParam};
+use crate::knowledge::{Container, LockKind, Op};
+use crate::places::{PlaceKey, Shape, Use, UseKind, shape};
+use crate::program::{DefId, DefKind, Program};
+use crate::rule::{Group, Rule};
+use crate::source::Location;
+use crate::ty::Ty;
+
+/// The declaration.
+pub const RULE: Rule = Rule {
+    id: "shared-map-lock",
+    group: Group::Contention,
+    level: Level::Warn,
+    severity: Severity::Critical,
+    since: "0.1.0",
+    fix: Some(Applicability::Safe),
+    summary: "a shared map or set wholly behind one lock",
+    source: include_str!("shared_map_lock.rs"),
+    check,
+};
+
+fn check(cx: &Analysis, out: &mut Vec<Finding>) {
+    let program = &cx.program;
+    for (index, def) in program.defs.iter().enumerate() {
+        let id = DefId(index as u32);
+        match def.kind {
+            DefKind::Struct | DefKind::Union | DefKind::Variant(_) => {
+                for field in field_decls(program, id) {
+                    let Some(ty) = program.decls.field(id, field.name) else { continue };
+                    let at = Location { file: def.file, span: field.name_span };
+                    let name = format!("{}.{}", owner_name(program, id), field.name);
+                    let in_test = def.in_test || field.cfg_test;
+                    report(cx, PlaceKey::Field(id, field.name), ty, at, &name, in_test, out);
+                }
+            }
+            DefKind::Static => {
+                let Some(&ty) = program.decls.statics.get(&id) else { continue };
+                report(
+                    cx,
+                    PlaceKey::Static(id),
+                    ty,
+                    program.name_location(id),
+                    def.name.as_str(),
+                    def.in_test,
+                    out,
+                );
+            }
+            _ => {}
+        }
+    }
+    let mut seen = rustc_hash::FxHashSet::default();
+    for &place in &cx.uses.spawned {
+        let PlaceKey::Local(body, local) = place else { continue };
+        if !seen.insert(place) {
+            continue;
+        }
+        // A local that ends up in a field or static is reported there.
+        let elsewhere =
+            cx.uses.reach(place).iter().any(|p| matches!(p, PlaceKey::Field(..) | PlaceKey::Static(_)));
+        if elsewhere {
+            continue;
+        }
+        let ty = cx.types[body.0 as usize].local(local);
+        let decl = program.body(body).local(local);
+        let owner = program.body_info(body).owner;
+        let name = format!("{} in {}", decl.name, program.display(owner));
+        report(cx, place, ty, program.at(body, decl.span), &name, program.def(owner).in_test, out);
+    }
+}
+
+fn field_decls(program: &Program, def: DefId) -> &[FieldDecl] {
+    match (&program.item(def).kind, program.def(def).kind) {
+        (ItemKind::Struct(s) | ItemKind::Union(s), _) => &s.fields,
+        (ItemKind::Enum(e), DefKind::Variant(i)) => e.variants.get(i as usize).map_or(&[], |v| &v.fields),
+        _ => &[],
+    }
+}
+
+fn owner_name(program: &Program, def: DefId) -> String {
+    match program.def(def).kind {
+        DefKind::Variant(_) => program.display(def),
+        _ => program.def(def).name.to_string(),
+    }
+}
+
+fn is_map(shape: &Shape) -> bool {
+    matches!(
+        shape.container,
+        Some(Container::Map | Container::OrderedMap | Container::Set | Container::OrderedSet)
+    )
+}
+
+fn report(
+    cx: &Analysis,
+    place: PlaceKey,
+    ty: Ty,
+    at: Location,
+    name: &str,
+    in_test: bool,
+    out: &mut Vec<Finding>,
+) {
+    let program = &cx.program;
+    let Some(shape) = shape(&program.knowledge, ty) else { return };
+    let Some((lock, kind)) = shape.lock else { return };
+    if !is_map(&shape)
+        || shape.copy_on_write
+        || shape.concurrent
+        || shape.locks != 1
+        || kind == LockKind::Semaphore
+    {
+        return;
+    }
+    let uses = cx.uses.uses_of(place);
+    let production: Vec<&Use> = uses.iter().filter(|u| in_test || !u.in_test).collect();
+    let acquires: Vec<&Use> =
+        production.iter().copied().filter(|u| matches!(u.kind, UseKind::Acquire(_))).collect();
+    let is_static = matches!(place, PlaceKey::Static(_));
+    let is_local = matches!(place, PlaceKey::Local(..));
+    let through_shared = acquires.iter().any(|u| !exclusive_self(program, u));
+    if !shape.handle && !is_static && !is_local && !through_shared {
+        return;
+    }
+    if acquires.is_empty() && !shape.handle && !is_static {
+        return;
+    }
+    let (mut reads, mut writes, mut compound) = (0, 0, 0);
+    let mut sites = Vec::new();
+    for acquire in &acquires {
+        let ops: Vec<Op> = production
+            .iter()
+            .filter(|u| u.body == acquire.body && u.acquired == Some(acquire.expr))
+            .filter_map(|u| match u.kind {
+                UseKind::Op(op) => Some(op),
+                UseKind::Snapshot => Some(Op::Iterate),
+                UseKind::Assign | UseKind::Take => Some(Op::Clear),
+                _ => None,
+            })
+            .collect();
+        let write = match acquire.kind {
+            UseKind::Acquire(a) if kind == LockKind::RwLock => a.exclusive,
+            _ => ops.is_empty() || ops.iter().any(|op| writes_to(*op)),
+        };
+        if write {
+            writes += 1;
+        } else {
+            reads += 1;
+        }
+        let whole =
+            ops.len() > 1 || ops.iter().any(|op| matches!(op, Op::Iterate | Op::IterateMut | Op::Ordered));
+        if whole {
+            compound += 1;
+        }
+        let what = match (&ops[..], whole) {
+            ([], _) => "taken here".to_owned(),
+            ([op], false) => format!("taken for one {}", verb(*op)),
+            _ => format!("taken for {}", list(&ops)),
+        };
+        let expr = program.body(acquire.body).expr(acquire.expr);
+        sites.push((
+            program.at(
+                acquire.body,
+                cx.sources
+                    .get(program.body_info(acquire.body).file)
+                    .one_line(call_name(program, acquire, expr.span)),
+            ),
+            what,
+        ));
+    }
+    let ordered = production.iter().any(|u| u.kind == UseKind::Op(Op::Ordered));
+    let container = shape.core.as_ext().map_or("map", |(p, _)| last(p.as_str()));
+    let lock_name = last(lock.as_str());
+    let uses_text = match acquires.len() {
+        0 => "it is handed out behind an `Arc`".to_owned(),
+        1 => "taken at 1 place".to_owned(),
+        n => format!("taken at {n} places, {reads} to read and {writes} to write"),
+    };
+    let mut finding = Finding::new(
+        &RULE,
+        at,
+        format!("`{name}` keeps a whole `{container}` behind one `{lock_name}`: {uses_text}"),
+    );
+    finding.label = format!("every key waits for this one `{lock_name}`");
+    finding.help = if ordered {
+        "code relies on the order of the keys: use an ordered concurrent map (`crossbeam_skiplist::SkipMap`) or shard \
+         by key range"
+            .to_owned()
+    } else if compound > 0 {
+        format!(
+            "use a concurrent map (`dashmap::DashMap`); {compound} of {} regions do more than one operation and need \
+             `entry`, `alter` or `retain` to stay atomic",
+            acquires.len()
+        )
+    } else {
+        "use a concurrent map (`dashmap::DashMap`): every region is one operation".to_owned()
+    };
+    if acquires.is_empty() {
+        finding.confidence = Confidence::Medium;
+    }
+    if let PlaceKey::Field(def, _) = place
+        && program.item(def).from_macro
+    {
+        finding.confidence = Confidence::Medium;
+    }
+    finding.fix = if ordered {
+        None
+    } else if compound > 0 || acquires.is_empty() {
+        Some(Applicability::Unsafe)
+    } else {
+        Some(Applicability::Safe)
+    };
+    finding.key = name.to_owned();
+    finding.in_test = in_test;
+    finding.fact("place", name);
+    finding.fact("lock", lock.as_str());
+    finding.fact("container", shape.core.as_ext().map_or("", |(p, _)| p.as_str()));
+    finding.fact("reads", reads.to_string());
+    finding.fact("writes", writes.to_string());
+    finding.fact("compound", compound.to_string());
+    for (at, label) in sites {
+        finding.relate(at, label);
+    }
+    out.push(finding);
+}
+
+/// The method's name of an acquisition, which lies on one line when its chain does not.
+fn call_name(program: &Program, one: &Use, whole: crate::source::Span) -> crate::source::Span {
+    match &program.body(one.body).expr(one.expr).kind {
+        crate::hir::ExprKind::Method { name_span, .. } => *name_span,
+        _ => whole,
+    }
+}
+
+/// Whether an acquisition happens in a method that has its `self` for itself anyway.
+fn exclusive_self(program: &Program, one: &Use) -> bool {
+    let owner = program.body_info(one.body).owner;
+    program.fn_item(owner).is_some_and(|f| matches!(f.self_param, Some(SelfParam::RefMut | SelfParam::Value)))
+}
+
+fn writes_to(op: Op) -> bool {
+    matches!(op, Op::Insert | Op::Entry | Op::Remove | Op::Clear | Op::GetMut | Op::IterateMut)
+}
+
+fn verb(op: Op) -> &'static str {
+    match op {
+        Op::Get => "get",
+        Op::GetMut => "change in place",
+        Op::Insert => "insert",
+        Op::Entry => "entry",
+        Op::Remove => "removal",
+        Op::Clear => "clear",
+        Op::Len => "length",
+        Op::Contains => "look-up",
+        Op::Iterate => "iteration",
+        Op::IterateMut => "changing iteration",
+        Op::Ordered => "ordered access",
+    }
+}
+
+fn list(ops: &[Op]) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for op in ops {
+        if !names.contains(&verb(*op)) {
+            names.push(verb(*op));
+        }
+    }
+    names.join(", ")
+}
+
+pub(crate) fn last(path: &str) -> &str {
+    path.rsplit("::").next().unwrap_or(path)
+}
