@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod clones;
 pub mod effects;
 pub mod finding;
 pub mod flow;
@@ -32,6 +33,8 @@ pub struct Analysis {
     pub effects: effects::Effects,
     /// Collections and locks, and what is done to them.
     pub uses: places::Places,
+    /// Copies in the code; filled when a rule first asks.
+    clones: std::sync::OnceLock<clones::Clones>,
 }
 
 impl Analysis {
@@ -41,12 +44,17 @@ impl Analysis {
         let flow = flow::Flow::new(&program, &types);
         let effects = effects::Effects::new(&program, &types, &flow);
         let uses = places::Places::analyze(&program, &types);
-        Analysis { sources, program, types, flow, effects, uses }
+        Analysis { sources, program, types, flow, effects, uses, clones: std::sync::OnceLock::new() }
     }
 
     /// For asking about places and origins.
     pub fn places(&self) -> flow::PlaceCx<'_> {
         self.flow.cx(&self.program, &self.types)
+    }
+
+    /// The copies in the code, found on the first call.
+    pub fn clones(&self) -> &clones::Clones {
+        self.clones.get_or_init(|| clones::analyze(&self.program, &self.sources))
     }
 
     /// For asking about effects.

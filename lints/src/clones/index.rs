@@ -1,0 +1,192 @@
+//! All functions worth comparing, fingerprinted file by file on all cores, and their terms on demand.
+
+use std::rc::Rc;
+
+use rayon::prelude::*;
+use rustc_hash::FxHashMap;
+
+use crate::hir::{BodyId, FnItem, SelfParam};
+use crate::name::Name;
+use crate::program::{DefId, DefKind, Program};
+use crate::source::{FileId, Location, Sources, Span};
+use crate::ty::TraitRef;
+
+use super::hash::{Fingerprint, Fingerprinter};
+use super::term::{Builder, Term};
+
+/// A function with a body, outside tests, generated code and macros.
+#[derive(Clone, Debug)]
+pub struct Function {
+    /// What it is.
+    pub def: DefId,
+    /// Its file.
+    pub file: FileId,
+    /// Its body there.
+    pub body: BodyId,
+    /// The impl or trait it stands in.
+    pub parent: Option<DefId>,
+    /// Functions of different form are never copies.
+    pub form: Form,
+    /// Whether a trait from outside the workspace dictates it.
+    pub dictated: bool,
+    /// What it is found by.
+    pub print: Fingerprint,
+}
+
+/// The form of a signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Form {
+    /// 0: no `self`, 1: by value, 2: `&self`, 3: `&mut self`, 4: typed.
+    pub receiver: u8,
+    /// Parameters besides `self`.
+    pub params: u8,
+    /// `async fn`
+    pub is_async: bool,
+    /// Whether it returns something.
+    pub returns: bool,
+}
+
+/// The functions of a program.
+#[derive(Debug, Default)]
+pub struct Index {
+    /// By file and place.
+    pub functions: Vec<Function>,
+    /// Index of a definition's function.
+    pub by_def: FxHashMap<DefId, u32>,
+}
+
+impl Index {
+    /// Fingerprints all functions. O(nodes), files in parallel.
+    pub fn build(program: &Program, sources: &Sources) -> Index {
+        let mut by_file: Vec<Vec<(BodyId, DefId)>> = vec![Vec::new(); program.files.len()];
+        for info in &program.bodies {
+            let def = program.def(info.owner);
+            let file = program.file(info.file);
+            if def.kind == DefKind::Fn
+                && !def.in_test
+                && !file.generated
+                && !program.item(info.owner).from_macro
+            {
+                by_file[info.file.0 as usize].push((info.body, info.owner));
+            }
+        }
+        let functions: Vec<Function> = by_file
+            .par_iter_mut()
+            .enumerate()
+            .filter(|(_, bodies)| !bodies.is_empty())
+            .flat_map_iter(|(file, bodies)| {
+                let id = FileId(file as u32);
+                bodies.sort_unstable();
+                // A file that two targets share is read once.
+                bodies.dedup_by_key(|(body, _)| *body);
+                let mut builder = Builder::new(program.file(id), &sources.get(id).text);
+                let mut printer = Fingerprinter::default();
+                let made: Vec<Function> = bodies
+                    .iter()
+                    .filter_map(|&(body, def)| {
+                        let item = program.fn_item(def)?;
+                        let form = form(item);
+                        let print = printer.fingerprint(builder.function(item, body));
+                        let parent = program.def(def).parent;
+                        let dictated = parent
+                            .and_then(|p| program.decls.impl_trait.get(&p))
+                            .is_some_and(|t| matches!(t.trait_, TraitRef::Ext(_)));
+                        Some(Function { def, file: id, body, parent, form, dictated, print })
+                    })
+                    .collect();
+                made
+            })
+            .collect();
+        let by_def = functions.iter().enumerate().map(|(i, f)| (f.def, i as u32)).collect();
+        Index { functions, by_def }
+    }
+
+    /// The function of a definition.
+    pub fn get(&self, def: DefId) -> Option<(u32, &Function)> {
+        let index = *self.by_def.get(&def)?;
+        Some((index, self.functions.get(index as usize)?))
+    }
+}
+
+fn form(function: &FnItem) -> Form {
+    let receiver = match &function.self_param {
+        None => 0,
+        Some(SelfParam::Value) => 1,
+        Some(SelfParam::Ref) => 2,
+        Some(SelfParam::RefMut) => 3,
+        Some(SelfParam::Typed(_)) => 4,
+    };
+    Form {
+        receiver,
+        params: function.params.len().min(255) as u8,
+        is_async: function.is_async,
+        returns: function.ret.is_some(),
+    }
+}
+
+/// Terms of functions, built when first asked for.
+pub struct Terms<'a> {
+    program: &'a Program,
+    sources: &'a Sources,
+    index: &'a Index,
+    built: FxHashMap<u32, Rc<Term>>,
+}
+
+impl<'a> Terms<'a> {
+    /// None built yet.
+    pub fn new(program: &'a Program, sources: &'a Sources, index: &'a Index) -> Terms<'a> {
+        Terms { program, sources, index, built: FxHashMap::default() }
+    }
+
+    /// The term of a function of the index.
+    pub fn get(&mut self, function: u32) -> Rc<Term> {
+        if let Some(term) = self.built.get(&function) {
+            return Rc::clone(term);
+        }
+        let f = &self.index.functions[function as usize];
+        let mut builder = Builder::new(self.program.file(f.file), &self.sources.get(f.file).text);
+        let term = match self.program.fn_item(f.def) {
+            Some(item) => builder.function(item, f.body).clone(),
+            None => Term::default(),
+        };
+        let term = Rc::new(term);
+        self.built.insert(function, Rc::clone(&term));
+        term
+    }
+
+    /// A function's name.
+    pub fn name(&self, function: u32) -> Name {
+        self.program.def(self.index.functions[function as usize].def).name
+    }
+
+    /// A file's text.
+    pub fn source(&self, file: FileId) -> &'a str {
+        &self.sources.get(file).text
+    }
+
+    /// The whole item of a function.
+    pub fn item_location(&self, function: u32) -> Location {
+        let f = &self.index.functions[function as usize];
+        Location { file: f.file, span: self.program.item(f.def).span }
+    }
+
+    /// How many lines a span touches.
+    pub fn lines(&self, at: Location) -> u32 {
+        let file = self.sources.get(at.file);
+        let last = at.span.hi.saturating_sub(1).max(at.span.lo);
+        file.line_column(last).line - file.line_column(at.span.lo).line + 1
+    }
+
+    /// The text of a span with runs of white space made one.
+    pub fn text(&self, file: FileId, span: Span) -> String {
+        let text = self.sources.get(file).slice(span);
+        let mut out = String::with_capacity(text.len());
+        for word in text.split_whitespace() {
+            if !out.is_empty() {
+                out.push(' ');
+            }
+            out.push_str(word);
+        }
+        out
+    }
+}

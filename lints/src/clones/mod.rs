@@ -1,0 +1,52 @@
+//! Copies in the code, found once for all duplication rules, in time near-linear in the code.
+//!
+//! Bodies become uniform terms ([`term`]); hashes of their statements with names, types and literals left out
+//! ([`hash`]) bring likely copies together ([`similar`]: MinHash and banding); only those are aligned exactly
+//! ([`unify`]) and generalised to one pattern with holes ([`generalise`]), which is what the fixers build on.
+
+pub mod fields;
+pub mod functions;
+pub mod generalise;
+pub mod hash;
+pub mod index;
+pub mod managers;
+pub mod similar;
+pub mod term;
+pub mod unify;
+mod vocabulary;
+
+use rustc_hash::FxHashSet;
+
+use crate::program::{DefId, Program};
+use crate::source::Sources;
+
+pub use functions::FunctionCluster;
+pub use generalise::{Hole, Param};
+pub use managers::{AlignedField, AlignedMethod, ManagerCluster, Member};
+pub use unify::HoleKind;
+
+/// All copies found, each kind by first member. No function is in two clusters.
+#[derive(Clone, Debug, Default)]
+pub struct Clones {
+    /// Structs that are one manager written again.
+    pub managers: Vec<ManagerCluster>,
+    /// Methods that several types have alike.
+    pub methods: Vec<FunctionCluster>,
+    /// Functions that are one up to a few holes.
+    pub handlers: Vec<FunctionCluster>,
+}
+
+/// Finds the copies of a program. Test code, generated code and what macros make are left out.
+pub fn analyze(program: &Program, sources: &Sources) -> Clones {
+    let index = index::Index::build(program, sources);
+    let mut terms = index::Terms::new(program, sources, &index);
+    let managers = managers::find(program, &index, &mut terms);
+    let mut taken: FxHashSet<DefId> = managers
+        .iter()
+        .flat_map(|cluster| cluster.methods.iter().flat_map(|m| m.functions.iter().copied()))
+        .collect();
+    let methods = functions::methods(program, &index, &mut terms, &taken);
+    taken.extend(methods.iter().flat_map(|cluster| cluster.members.iter().copied()));
+    let handlers = functions::handlers(program, &index, &mut terms, &taken);
+    Clones { managers, methods, handlers }
+}
