@@ -2,7 +2,7 @@
 
 pub mod block;
 pub mod bloom;
-pub mod cursor;
+mod cursor;
 mod fences;
 pub mod format;
 pub mod hash_index;
@@ -14,6 +14,7 @@ pub(crate) mod tests;
 pub mod varint;
 mod writer;
 
+pub use cursor::RunCursor;
 pub use reader::{Found, Keep, Run};
 pub use writer::{RunOptions, RunWriter};
 
