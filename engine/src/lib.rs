@@ -1,6 +1,7 @@
 //! An embedded, ordered, transactional key-value database.
 
 pub mod blocks;
+pub mod compact;
 pub mod compress;
 pub mod error;
 pub mod key;
