@@ -75,7 +75,8 @@ pub(crate) fn write(input: &ReportInput<'_>, out: &mut dyn io::Write) -> io::Res
             results,
         }],
     };
-    serde_json::to_writer_pretty(&mut *out, &log)?;
+    // Compact: forges limit the size of what they take.
+    serde_json::to_writer(&mut *out, &log)?;
     writeln!(out)
 }
 
