@@ -262,7 +262,7 @@ impl<'a> Collector<'a> {
         }
         super::query::root_of(self.cx, self.ix, id).and_then(|r| match r {
             super::query::RootOf::Local(l) => Some(l),
-            super::query::RootOf::Expr(_) => None,
+            super::query::RootOf::Guard(_) | super::query::RootOf::Expr(_) => None,
         })
     }
 

@@ -12,9 +12,9 @@ mod query;
 pub use graph::{Edge, How};
 pub use query::{EventEffect, RootOf, Through, call_span, root_of};
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::flow::{Flow, Place, PlaceCx, UnitIx};
+use crate::flow::{Class, Flow, Place, PlaceCx, UnitIx};
 use crate::hir::{ExprId, LocalId};
 use crate::infer::BodyTypes;
 use crate::knowledge::{Acquire, Blocking};
@@ -104,6 +104,27 @@ impl Effects {
     /// The effects of a unit.
     pub fn of(&self, unit: UnitIx) -> &[Effect] {
         self.summaries.get(unit.0 as usize).map_or(&[], Vec::as_slice)
+    }
+
+    /// Calls in a unit that use a concurrent map themselves.
+    pub fn own_map_calls(&self, unit: UnitIx) -> Vec<ExprId> {
+        self.direct[unit.0 as usize]
+            .iter()
+            .filter(|d| matches!(d.key, Key::Acquire(_, _, Kind::Map)))
+            .map(|d| d.event)
+            .collect()
+    }
+
+    /// Classes of locks that something acquires exclusively, `try_` forms included.
+    pub fn written_classes(&self) -> FxHashSet<Class> {
+        self.direct
+            .iter()
+            .flatten()
+            .filter_map(|d| match d.key {
+                Key::Acquire(ix, mode, _) if mode.exclusive => self.place(ix).class(),
+                _ => None,
+            })
+            .collect()
     }
 
     /// An interned place.

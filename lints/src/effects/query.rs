@@ -198,7 +198,9 @@ pub fn call_span(cx: PlaceCx<'_>, body: BodyIx, call: ExprId) -> Span {
 pub enum RootOf {
     /// A variable that is bound to nothing further known: a parameter, a guard's own variable.
     Local(LocalId),
-    /// An expression that makes a value: an acquisition, a constructor.
+    /// A call that yields a guard.
+    Guard(ExprId),
+    /// Another expression that makes a value: a constructor.
     Expr(ExprId),
 }
 
@@ -237,12 +239,18 @@ fn root_at(cx: PlaceCx<'_>, ix: BodyIx, id: ExprId, depth: u32) -> Option<RootOf
             if let Callee::Ext(path) = types.callee(id)
                 && cx.facts.tags(path).is_some_and(|t| t.acquire.is_some())
             {
-                return Some(RootOf::Expr(id));
+                return Some(RootOf::Guard(id));
+            }
+            if matches!(types.callee(id), Callee::Fn(_) | Callee::Virtual(_))
+                && cx.facts.holds_guard(types.expr(id))
+            {
+                return Some(RootOf::Guard(id));
             }
             root_at(cx, ix, *recv, depth)
         }
         ExprKind::Call { args, .. } => match types.callee(id) {
             Callee::Ext(path) if path.as_str().ends_with("::clone") => root_at(cx, ix, *args.first()?, depth),
+            _ if cx.facts.holds_guard(types.expr(id)) => Some(RootOf::Guard(id)),
             _ => Some(RootOf::Expr(id)),
         },
         ExprKind::Block(b) => root_at(cx, ix, b.tail?, depth),

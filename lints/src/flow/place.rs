@@ -252,6 +252,11 @@ impl Origins {
         self.defs.get(&local) == Some(&LocalDef::Param)
     }
 
+    /// Whether the variable is assigned more than once or bound in several ways.
+    pub fn varies(&self, local: LocalId) -> bool {
+        self.defs.get(&local) == Some(&LocalDef::Varies)
+    }
+
     /// The expression that a variable is bound to, wholly, once.
     pub fn init(&self, local: LocalId) -> Option<ExprId> {
         match self.defs.get(&local)? {

@@ -3,12 +3,20 @@
 pub mod bounds;
 pub mod contention;
 pub mod duplication;
+mod held;
+pub mod reliability;
 
 use crate::rule::Rule;
 
 /// All rules in the catalogue's order.
 pub const ALL: &[&Rule] = &[
     &contention::shared_map_lock::RULE,
+    &contention::lock_across_io::RULE,
+    &contention::lock_across_await::RULE,
+    &contention::lock_reacquired::RULE,
+    &contention::lock_order_cycle::RULE,
+    &contention::shard_guard_reentry::RULE,
+    &reliability::lock_unwrap::RULE,
     &bounds::unbounded_cache::RULE,
     &duplication::duplicate_manager::RULE,
     &duplication::duplicate_method::RULE,

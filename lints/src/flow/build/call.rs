@@ -43,6 +43,15 @@ impl Builder<'_> {
         }
     }
 
+    /// The slot of the guard that a call gets by `&mut`.
+    fn lent_slot(&self, id: ExprId) -> Option<SlotIx> {
+        let args = match &self.cx.body.expr(id).kind {
+            ExprKind::Call { args, .. } | ExprKind::Method { args, .. } => args,
+            _ => return None,
+        };
+        args.iter().find_map(|&arg| self.borrowed_slot(arg).or_else(|| self.place_slot(arg)))
+    }
+
     pub(super) fn method(&mut self, id: ExprId, recv: ExprId, args: &[ExprId]) -> Option<SlotIx> {
         let receiver = self.cx.types.receivers.get(&id).copied();
         let by_value = match receiver.map(|r| (r.mode, r.overloaded_derefs)) {
@@ -85,11 +94,8 @@ impl Builder<'_> {
             Callee::Ext(path) => self.cx.facts.tags(path),
             _ => None,
         };
-        let suspended = if tags.is_some_and(|t| t.unlocks) {
-            borrowed.or_else(|| moved.first().map(|m| m.1))
-        } else {
-            None
-        };
+        // `unlocked` and a condvar's wait lend the guard back for the time of the call.
+        let suspended = if tags.is_some_and(|t| t.unlocks || t.condvar_wait) { self.lent_slot(id) } else { None };
         self.event(Event { expr: id, kind: EventKind::Call, moved: moved.clone(), suspended });
         let ty = self.cx.types.expr(id);
         let result = self.temp(id);
@@ -108,8 +114,10 @@ impl Builder<'_> {
                 self.act(Action::Copy { from, to: slot });
             }
         }
+        // What is pushed into a collection of guards lives on in it.
+        let keeper = result.or(borrowed);
         for (_, slot) in moved {
-            self.transfer(Some(slot), result);
+            self.transfer(Some(slot), keeper);
         }
         if ty == Ty::NEVER || tags.is_some_and(|t| t.diverges) {
             self.drop_above(0);

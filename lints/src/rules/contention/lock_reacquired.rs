@@ -1,0 +1,141 @@
+//! Finds a lock that is acquired again while its own guard is alive, in one function or through the calls it makes.
+//!
+//! ## Why it is bad
+//!
+//! The thread waits for itself. A mutex taken twice never returns; so does a read-write lock of which the thread already
+//! holds either side, when it wants to write. Two reads by one thread stand still as well as soon as a writer has queued
+//! between them, which happens under load and not in a test.
+//!
+//! ## Example
+//!
+//! ```rust
+//! fn rename(&self, id: Id, name: String) {
+//!     let mut users = self.users.lock().unwrap();
+//!     if let Some(user) = users.get_mut(&id) {
+//!         user.name = name;
+//!         self.bump();
+//!     }
+//! }
+//! fn bump(&self) {
+//!     self.users.lock().unwrap().version += 1;
+//! }
+//! ```
+//!
+//! ## Use instead
+//!
+//! End the guard first, or give the callee what the guard guards (`fn bump(users: &mut Users)`).
+//!
+//! ## Not reported
+//!
+//! Different locks, different elements of a sharded structure, `try_lock` and the like under one's own guard, locks that
+//! may be taken again (`ReentrantMutex`, `read_recursive`). Two reads of a lock that nothing writes.
+//!
+//! ## Known limits
+//!
+//! Two variables that lead to one lock by ways not seen here are taken to be two locks.
+
+use rustc_hash::FxHashSet;
+
+use crate::Analysis;
+use crate::effects::{EventEffect, Key, Kind};
+use crate::finding::{Applicability, Confidence, Finding, Level, Related, Severity};
+use crate::flow::{Class, Held, Place, Root};
+use crate::knowledge::Acquire;
+use crate::rule::{Group, Rule};
+use crate::rules::held::{Guard, Unit, grade, units};
+
+/// The declaration.
+pub const RULE: Rule = Rule {
+    id: "lock-reacquired",
+    group: Group::Contention,
+    level: Level::Warn,
+    severity: Severity::High,
+    since: "0.1.0",
+    fix: Some(Applicability::Unsafe),
+    summary: "a lock acquired again while its own guard is alive",
+    source: include_str!("lock_reacquired.rs"),
+    check,
+};
+
+fn check(a: &Analysis, out: &mut Vec<Finding>) {
+    let written = a.effects.written_classes();
+    for unit in units(a) {
+        let mut reported = FxHashSet::default();
+        for event in unit.events() {
+            let mut effects = unit.effects().at(unit.ix, event.expr);
+            effects.sort_by_key(|e| (e.maybe, e.distance));
+            for effect in &effects {
+                let Key::Acquire(_, mode, Kind::Lock | Kind::AsyncLock) = effect.key else { continue };
+                let Some(place) = &effect.place else { continue };
+                let inside = event
+                    .moved
+                    .iter()
+                    .filter(|&&(arg, _)| unit.alive_inside(event, arg, effect))
+                    .map(|m| m.1);
+                for token in event.held.iter().copied().chain(inside) {
+                    let guard = unit.guard(token);
+                    if waits_for_itself(unit, guard, place, mode, &written)
+                        && !event.suspended.contains(&token)
+                        && reported.insert((token, effect.call))
+                    {
+                        out.push(report(unit, guard, effect, mode));
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn waits_for_itself(
+    unit: Unit<'_>,
+    guard: Guard<'_>,
+    place: &Place,
+    mode: Acquire,
+    written: &FxHashSet<Class>,
+) -> bool {
+    let lock = guard.lock;
+    if lock.void || !matches!(lock.held, Held::Lock | Held::AsyncLock) {
+        return false;
+    }
+    if mode.is_try || (mode.recursive && !lock.mode.exclusive) || (mode.recursive && lock.mode.recursive) {
+        return false;
+    }
+    if lock.place.as_ref() != Some(place) || !stable(unit, place) {
+        return false;
+    }
+    // Readers get in each other's way only if a writer can queue between them.
+    lock.mode.exclusive || mode.exclusive || place.class().is_some_and(|c| written.contains(&c))
+}
+
+/// Whether a place means the same lock at both sites.
+fn stable(unit: Unit<'_>, place: &Place) -> bool {
+    place.is_exact()
+        && match place.root {
+            Root::Local(body, local) => !unit.a.flow.origins.get(&unit.a.program, body).varies(local),
+            Root::Static(_) => true,
+            Root::Value(..) | Root::Unknown => false,
+        }
+}
+
+fn report(unit: Unit<'_>, guard: Guard<'_>, effect: &EventEffect, mode: Acquire) -> Finding {
+    let name = unit.lock_name(guard.lock);
+    let mut f = unit.finding(&RULE, unit.call_at(effect.call), &name);
+    let both_read = !mode.exclusive && !guard.lock.mode.exclusive;
+    grade(
+        &mut f,
+        Level::Deny,
+        Severity::High,
+        if effect.maybe { Confidence::Medium } else { Confidence::High },
+    );
+    f.message = if both_read {
+        format!("`{name}` is read-locked again while this thread holds it: a deadlock once a writer queues between")
+    } else {
+        format!("`{name}` is acquired again while this thread holds it: it waits for itself")
+    };
+    f.label = if effect.through.is_some() { "this call acquires it again" } else { "acquired again here" }.to_owned();
+    f.help = "end the first guard before, or pass on what it guards".to_owned();
+    f.related.push(Related { at: unit.acquired_at(guard), label: "first acquired here".to_owned() });
+    f.chain = unit.chain(effect, &format!("acquires `{name}`"));
+    super::facts(unit, guard, effect.call, &mut f);
+    f
+}

@@ -1,0 +1,3 @@
+//! One thread's failure that becomes every thread's.
+
+pub mod lock_unwrap;
