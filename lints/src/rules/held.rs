@@ -172,26 +172,24 @@ impl<'a> Unit<'a> {
         if event.expr != edge.event {
             return false;
         }
-        let target = Unit { a: self.a, ix: edge.target, body: self.a.flow.units.get(edge.target).body, owner: self.owner };
+        let target = Unit {
+            a: self.a,
+            ix: edge.target,
+            body: self.a.flow.units.get(edge.target).body,
+            owner: self.owner,
+        };
         let Some(cause) = self.a.effects.of(edge.target).get(ix as usize) else { return false };
         target.events().iter().any(|e| {
             e.expr == cause.event
                 && e.held.iter().any(|&t| match target.guard(t).flow.token.origin {
-                    Origin::Param(local) => {
-                        target.cx().param_index(target.body, local) == Some(arg as usize)
-                    }
+                    Origin::Param(local) => target.cx().param_index(target.body, local) == Some(arg as usize),
                     _ => false,
                 })
         })
     }
 
     fn closure_takes_guard(&self, closure: UnitIx) -> bool {
-        self.a
-            .flow
-            .regions(closure)
-            .tokens
-            .iter()
-            .any(|t| matches!(t.token.origin, Origin::Param(_)))
+        self.a.flow.regions(closure).tokens.iter().any(|t| matches!(t.token.origin, Origin::Param(_)))
     }
 }
 

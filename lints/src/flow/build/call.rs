@@ -95,7 +95,8 @@ impl Builder<'_> {
             _ => None,
         };
         // `unlocked` and a condvar's wait lend the guard back for the time of the call.
-        let suspended = if tags.is_some_and(|t| t.unlocks || t.condvar_wait) { self.lent_slot(id) } else { None };
+        let suspended =
+            if tags.is_some_and(|t| t.unlocks || t.condvar_wait) { self.lent_slot(id) } else { None };
         self.event(Event { expr: id, kind: EventKind::Call, moved: moved.clone(), suspended });
         let ty = self.cx.types.expr(id);
         let result = self.temp(id);

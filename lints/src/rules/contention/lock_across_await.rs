@@ -133,9 +133,11 @@ fn asynchronous(unit: Unit<'_>, guard: Guard<'_>, event: &HeldEvent, effect: &Ev
     let (body, cause) = unit.effects().cause(unit.ix, effect);
     let source = callee_name(unit.a, body, cause);
     let mut f = unit.finding(&RULE, unit.acquired_at(guard), &lock);
-    let confidence = if effect.maybe || guard.lock.place.is_none() { Confidence::Medium } else { Confidence::High };
+    let confidence =
+        if effect.maybe || guard.lock.place.is_none() { Confidence::Medium } else { Confidence::High };
     grade(&mut f, Level::Warn, Severity::High, confidence);
-    f.message = format!("`{lock}` stays locked while `{source}` is awaited, which waits for I/O or without bound");
+    f.message =
+        format!("`{lock}` stays locked while `{source}` is awaited, which waits for I/O or without bound");
     f.label = "guard taken here".to_owned();
     f.help = "copy out what the awaited work needs and end the guard before it".to_owned();
     f.chain = unit.chain(effect, &format!("`{source}` waits here"));

@@ -43,10 +43,9 @@
 use rustc_hash::FxHashSet;
 
 use crate::Analysis;
-use crate::effects::{EventEffect, Key, Object, Through};
+use crate::effects::{EventEffect, Key, Object};
 use crate::finding::{Applicability, Confidence, Finding, Level, Related, Severity};
 use crate::flow::{Held, HeldEvent, IoClass};
-use crate::infer::Callee;
 use crate::knowledge::{Blocking, Container};
 use crate::rule::{Group, Rule};
 use crate::rules::held::{Guard, Unit, blocks_on, callee_name, units};
@@ -90,7 +89,7 @@ fn check(a: &Analysis, out: &mut Vec<Finding>) {
                         || guard.lock.site.is_none()
                         || guard.lock.held == Held::Cell
                         || !seen.insert(token)
-                        || own_io(unit, guard, event, &effect, object)
+                        || own_io(unit, guard, &effect, object)
                     {
                         continue;
                     }
@@ -107,7 +106,7 @@ fn check(a: &Analysis, out: &mut Vec<Finding>) {
 }
 
 /// Whether the operation is one of the guarded value's own: the lock is there for that.
-fn own_io(unit: Unit<'_>, guard: Guard<'_>, event: &HeldEvent, effect: &EventEffect, object: Object) -> bool {
+fn own_io(unit: Unit<'_>, guard: Guard<'_>, effect: &EventEffect, object: Object) -> bool {
     let facts = unit.cx().facts;
     let guarded = guard.lock.guarded;
     // A map of handles guards the map, not the handles.
@@ -128,17 +127,7 @@ fn own_io(unit: Unit<'_>, guard: Guard<'_>, event: &HeldEvent, effect: &EventEff
     }
     let io_typed = |arg| facts.io_class(unit.a.types[unit.body.0 as usize].expr(arg)) != IoClass::Memory;
     let args = unit.arguments(effect.call);
-    match effect.through {
-        None => args.iter().any(|&arg| io_typed(arg) && unit.derives(guard, arg)),
-        Some(Through { .. }) => {
-            let method = matches!(
-                unit.a.types[unit.body.0 as usize].callee(effect.call),
-                Callee::Fn(_) | Callee::Virtual(_) | Callee::Ext(_) | Callee::Unknown
-            );
-            let _ = event;
-            method && args.iter().any(|&arg| io_typed(arg) && unit.derives(guard, arg))
-        }
-    }
+    args.iter().any(|&arg| io_typed(arg) && unit.derives(guard, arg))
 }
 
 fn report(unit: Unit<'_>, guard: Guard<'_>, hits: &[Hit<'_>]) -> Finding {
@@ -163,20 +152,20 @@ fn report(unit: Unit<'_>, guard: Guard<'_>, hits: &[Hit<'_>]) -> Finding {
         Held::Shard => "copy out what the call needs and let the map's reference go before it".to_owned(),
         _ => "copy out what the call needs and end the guard before it, or take the lock after it".to_owned(),
     };
-    f.confidence = f.confidence.min(if best.effect.maybe || best.blocking == Blocking::Stdio {
-        Confidence::Medium
-    } else if guard.lock.place.is_none() || best.effect.distance > 6 {
-        Confidence::Medium
-    } else {
-        Confidence::High
-    });
+    let unsure = best.effect.maybe || best.blocking == Blocking::Stdio;
+    let far = guard.lock.place.is_none() || best.effect.distance > 6;
+    f.confidence = f.confidence.min(if unsure || far { Confidence::Medium } else { Confidence::High });
     f.chain = unit.chain(&best.effect, &format!("`{source}` {what}"));
     let mut shown = FxHashSet::default();
     shown.insert(f.at);
     for hit in std::iter::once(best).chain(hits) {
         let at = unit.call_at(hit.effect.call);
         if shown.len() < 8 && shown.insert(at) {
-            let label = if std::ptr::eq(hit, best) { "while it is held".to_owned() } else { blocks_on(hit.blocking).to_owned() };
+            let label = if std::ptr::eq(hit, best) {
+                "while it is held".to_owned()
+            } else {
+                blocks_on(hit.blocking).to_owned()
+            };
             f.related.push(Related { at, label });
         }
     }

@@ -172,7 +172,10 @@ fn compares(unit: Unit<'_>) -> bool {
                 matches!(op, BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge)
             }
             ExprKind::Method { name, .. } => {
-                matches!(name.as_str(), "cmp" | "partial_cmp" | "sort" | "sort_by" | "sort_by_key" | "min" | "max")
+                matches!(
+                    name.as_str(),
+                    "cmp" | "partial_cmp" | "sort" | "sort_by" | "sort_by_key" | "min" | "max"
+                )
             }
             _ => false,
         };
@@ -239,19 +242,16 @@ fn components(nodes: &[Class], edges: &Edges<'_>) -> Vec<Vec<Class>> {
     found
 }
 
-fn report(
-    a: &Analysis,
-    ring: &[Class],
-    edges: &Edges<'_>,
-    written: &FxHashSet<Class>,
-) -> Option<Finding> {
+fn report(a: &Analysis, ring: &[Class], edges: &Edges<'_>, written: &FxHashSet<Class>) -> Option<Finding> {
     let inside = |c: &Class| ring.contains(c);
     let mut used: Vec<(&(Class, Class), &Site<'_>)> = edges
         .iter()
         .filter(|((x, y), _)| inside(x) && inside(y) && (x != y || ring.len() == 1))
         .filter_map(|(edge, sites)| {
             // The site that proves most: least guarded by others, surest, nearest.
-            let best = sites.iter().min_by_key(|s| (s.gates.len(), s.effect.maybe, s.effect.distance, location(s)))?;
+            let best = sites
+                .iter()
+                .min_by_key(|s| (s.gates.len(), s.effect.maybe, s.effect.distance, location(s)))?;
             Some((edge, best))
         })
         .collect();
@@ -277,12 +277,19 @@ fn report(
     names.sort();
     names.dedup();
     f.message = if ring.len() == 1 {
-        format!("two instances of `{held}` are locked in the order of the arguments: with the arguments swapped in another thread both wait for ever")
+        format!(
+            "two instances of `{held}` are locked in the order of the arguments: with the arguments swapped in another thread both wait for ever"
+        )
     } else if ring.len() == 2 {
-        format!("`{taken}` is acquired while `{held}` is held, and elsewhere `{held}` while `{taken}` is held: two threads can wait for each other for ever")
+        format!(
+            "`{taken}` is acquired while `{held}` is held, and elsewhere `{held}` while `{taken}` is held: two threads can wait for each other for ever"
+        )
     } else {
         let list: Vec<String> = names.iter().map(|n| format!("`{n}`")).collect();
-        format!("{} are acquired in orders that form a ring: threads can wait for each other for ever", list.join(", "))
+        format!(
+            "{} are acquired in orders that form a ring: threads can wait for each other for ever",
+            list.join(", ")
+        )
     };
     f.label = format!("acquires `{taken}` while `{held}` is held");
     f.help = "take the locks in one order everywhere, or end the first guard before the second".to_owned();
@@ -292,7 +299,10 @@ fn report(
     f.key = names.join("/");
     for (i, (_, site)) in used.iter().enumerate() {
         let (from, to) = (name(&site.guard.lock.place), name(&site.effect.place));
-        f.related.push(Related { at: site.unit.acquired_at(site.guard), label: format!("`{from}` is acquired here…") });
+        f.related.push(Related {
+            at: site.unit.acquired_at(site.guard),
+            label: format!("`{from}` is acquired here…"),
+        });
         if i > 0 {
             f.related.push(Related {
                 at: site.unit.call_at(site.effect.call),
@@ -305,7 +315,10 @@ fn report(
         });
         let inner = site.unit.chain(&site.effect, &format!("acquires `{to}`"));
         if inner.is_empty() {
-            f.chain.push(Hop { at: site.unit.call_at(site.effect.call), label: format!("then acquires `{to}`") });
+            f.chain.push(Hop {
+                at: site.unit.call_at(site.effect.call),
+                label: format!("then acquires `{to}`"),
+            });
         } else {
             f.chain.extend(inner);
         }

@@ -39,7 +39,7 @@ use rustc_hash::FxHashSet;
 use crate::Analysis;
 use crate::effects::{EventEffect, Key, Kind};
 use crate::finding::{Applicability, Confidence, Finding, Level, Related, Severity};
-use crate::flow::{Class, Held, Place, Root};
+use crate::flow::{Class, ClassOf, Held, Place, Root};
 use crate::knowledge::Acquire;
 use crate::rule::{Group, Rule};
 use crate::rules::held::{Guard, Unit, grade, units};
@@ -104,7 +104,14 @@ fn waits_for_itself(
         return false;
     }
     // Readers get in each other's way only if a writer can queue between them.
-    lock.mode.exclusive || mode.exclusive || place.class().is_some_and(|c| written.contains(&c))
+    lock.mode.exclusive
+        || mode.exclusive
+        || match place.class() {
+            // Nothing is known of who else has a lock that came in as an argument.
+            Some(Class { what: ClassOf::Local(..), .. }) => true,
+            Some(class) => written.contains(&class),
+            None => false,
+        }
 }
 
 /// Whether a place means the same lock at both sites.
@@ -128,11 +135,14 @@ fn report(unit: Unit<'_>, guard: Guard<'_>, effect: &EventEffect, mode: Acquire)
         if effect.maybe { Confidence::Medium } else { Confidence::High },
     );
     f.message = if both_read {
-        format!("`{name}` is read-locked again while this thread holds it: a deadlock once a writer queues between")
+        format!(
+            "`{name}` is read-locked again while this thread holds it: a deadlock once a writer queues between"
+        )
     } else {
         format!("`{name}` is acquired again while this thread holds it: it waits for itself")
     };
-    f.label = if effect.through.is_some() { "this call acquires it again" } else { "acquired again here" }.to_owned();
+    f.label = if effect.through.is_some() { "this call acquires it again" } else { "acquired again here" }
+        .to_owned();
     f.help = "end the first guard before, or pass on what it guards".to_owned();
     f.related.push(Related { at: unit.acquired_at(guard), label: "first acquired here".to_owned() });
     f.chain = unit.chain(effect, &format!("acquires `{name}`"));

@@ -119,10 +119,18 @@ fn across_await(
     }
 }
 
-fn reentry(unit: Unit<'_>, guard: Guard<'_>, event: &HeldEvent, effect: &EventEffect, writes: bool) -> Finding {
+fn reentry(
+    unit: Unit<'_>,
+    guard: Guard<'_>,
+    event: &HeldEvent,
+    effect: &EventEffect,
+    writes: bool,
+) -> Finding {
     let map = unit.lock_name(guard.lock);
     let mut f = unit.finding(&RULE, unit.call_at(effect.call), &map);
-    f.message = format!("`{map}` is used again while a reference into it is alive: a deadlock when both need one shard");
+    f.message = format!(
+        "`{map}` is used again while a reference into it is alive: a deadlock when both need one shard"
+    );
     f.label = "this waits for the shard".to_owned();
     f.help = "copy out what is needed and let the reference go first".to_owned();
     f.confidence = f.confidence.min(if effect.maybe || !(writes || guard.lock.mode.exclusive) {
@@ -142,10 +150,9 @@ fn closures(a: &Analysis, out: &mut Vec<Finding>) {
         let unit = Unit { a, ix, body: u.body, owner: a.program.body_info(u.body).owner };
         for call in a.effects.own_map_calls(ix) {
             let effects = unit.effects().at(ix, call);
-            let own = effects
-                .iter()
-                .filter(|e| e.through.is_none())
-                .find_map(|e| matches!(e.key, Key::Acquire(_, _, Kind::Map)).then(|| e.place.clone()).flatten());
+            let own = effects.iter().filter(|e| e.through.is_none()).find_map(|e| {
+                matches!(e.key, Key::Acquire(_, _, Kind::Map)).then(|| e.place.clone()).flatten()
+            });
             let Some(own) = own.filter(|p| p.is_exact()) else { continue };
             let inner = effects.iter().find(|e| {
                 Unit::through_closure(e)
@@ -159,7 +166,8 @@ fn closures(a: &Analysis, out: &mut Vec<Finding>) {
             f.message = format!("`{map}` is used inside a closure that it runs with a shard locked");
             f.label = "this waits for the shard".to_owned();
             f.help = "collect what the closure needs before the call".to_owned();
-            f.related.push(Related { at: unit.call_at(call), label: "the closure runs in this call".to_owned() });
+            f.related
+                .push(Related { at: unit.call_at(call), label: "the closure runs in this call".to_owned() });
             f.chain = unit.chain(inner, &format!("`{map}` is used"));
             out.push(f);
         }

@@ -107,7 +107,9 @@ fn is_ok(body: &Body, pat: crate::hir::PatId) -> bool {
 /// Whether a block does nothing but panic.
 fn panics(body: &Body, id: ExprId) -> bool {
     match &body.expr(id).kind {
-        ExprKind::Macro(m) => m.kind == MacroKind::Diverge && m.path.segments.last().is_some_and(|s| s.name.as_str() != "bail"),
+        ExprKind::Macro(m) => {
+            m.kind == MacroKind::Diverge && m.path.segments.last().is_some_and(|s| s.name.as_str() != "bail")
+        }
         ExprKind::Block(b) => match (&b.stmts[..], b.tail) {
             ([], Some(tail)) => panics(body, tail),
             ([Stmt::Expr { expr, .. }], None) => panics(body, *expr),
@@ -126,12 +128,7 @@ fn report(
     unwrap: Option<ExprId>,
     out: &mut Vec<Finding>,
 ) {
-    let unit = Unit {
-        a,
-        ix: a.flow.units.of_body(ix),
-        body: ix,
-        owner: a.program.body_info(ix).owner,
-    };
+    let unit = Unit { a, ix: a.flow.units.of_body(ix), body: ix, owner: a.program.body_info(ix).owner };
     let target = unit.arguments(source).first().copied();
     let lock = target
         .and_then(|t| a.places().place(ix, t))
@@ -144,7 +141,9 @@ fn report(
     f.message = if how == "let-else" {
         format!("`{lock}.{operation}()` panics in every thread once one thread has panicked under this lock")
     } else {
-        format!("`{lock}.{operation}().{how}()` panics in every thread once one thread has panicked under this lock")
+        format!(
+            "`{lock}.{operation}().{how}()` panics in every thread once one thread has panicked under this lock"
+        )
     };
     f.label = "panics on a poisoned lock".to_owned();
     f.help = "recover with `unwrap_or_else(PoisonError::into_inner)`, return the error, or use a lock that does not \
