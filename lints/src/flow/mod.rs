@@ -4,6 +4,7 @@
 
 pub mod build;
 pub mod cfg;
+pub mod liveness;
 pub mod locks;
 pub mod place;
 pub mod regions;

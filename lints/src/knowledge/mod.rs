@@ -80,6 +80,13 @@ pub struct TypeInfo {
     pub traits: Vec<Name>,
 }
 
+impl TypeInfo {
+    /// Whether a clone of it owns what it holds: it borrows from nothing.
+    pub fn clone_is_value(&self) -> bool {
+        matches!(self.clone, CloneCost::Args | CloneCost::Deep)
+    }
+}
+
 /// The kinds of lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]

@@ -2,6 +2,7 @@
 
 pub mod bounds;
 pub mod contention;
+pub mod copies;
 pub mod duplication;
 mod held;
 pub mod reliability;
@@ -18,6 +19,7 @@ pub const ALL: &[&Rule] = &[
     &contention::shard_guard_reentry::RULE,
     &reliability::lock_unwrap::RULE,
     &bounds::unbounded_cache::RULE,
+    &copies::clone_in_loop::RULE,
     &duplication::duplicate_manager::RULE,
     &duplication::duplicate_method::RULE,
     &duplication::duplicate_handler::RULE,

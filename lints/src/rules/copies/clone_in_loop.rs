@@ -1,0 +1,577 @@
+//! Finds a clone of a value that owns heap memory, made in each turn of a loop, that could be a move or a borrow.
+//!
+//! ## Why it is bad
+//!
+//! Each turn allocates and copies what is thrown away right after. In a loop over a million rows of 500 bytes that is
+//! half a gigabyte of copies, and the allocator is where the threads meet.
+//!
+//! ## Example
+//!
+//! ```rust
+//! fn process(rows: Vec<Row>) -> Vec<Row> {
+//!     let mut out = Vec::new();
+//!     for row in rows {
+//!         out.push(normalise(row.clone())); // `row` is not used again
+//!     }
+//!     out
+//! }
+//! ```
+//!
+//! ## Use instead
+//!
+//! Move the item (`normalise(row)`); iterate by value (`for row in rows`, `into_iter()`) where the collection is not used
+//! afterwards; pass a borrow where the callee only reads.
+//!
+//! ## Not reported
+//!
+//! Clones of handles (`Arc`, `Rc`, `Sender`, `Bytes`) and of `Copy` values, clones moved into spawned closures, clones of
+//! something that is used again, borrowed elsewhere, or not owned here, clones on a path that leaves the loop.
+//!
+//! ## Known limits
+//!
+//! A type whose `Clone` is written by hand, and type parameters, are taken for possibly cheap: nothing is said.
+
+use rayon::prelude::*;
+use rustc_hash::FxHashSet;
+
+use crate::Analysis;
+use crate::clone_sites::{CloneSite, Frame, bound_by, clone_sites, costly, has_drop, local_path};
+use crate::finding::{Applicability, Confidence, Finding, Level, Severity};
+use crate::flow::liveness::{Liveness, mentioned};
+use crate::flow::walk::for_each_below;
+use crate::hir::{Body, ExprId, ExprKind, LocalId};
+use crate::infer::{BodyTypes, Callee, SelfMode};
+use crate::knowledge::Container;
+use crate::name::well_known;
+use crate::program::{BodyIx, DefId, Program};
+use crate::rule::{Group, Rule};
+use crate::ty::{Ty, TyKind};
+
+/// The declaration.
+pub const RULE: Rule = Rule {
+    id: "clone-in-loop",
+    group: Group::Copies,
+    level: Level::Warn,
+    severity: Severity::High,
+    since: "0.1.0",
+    fix: Some(Applicability::Safe),
+    summary: "a costly clone in each turn of a loop that a move or a borrow would save",
+    source: include_str!("clone_in_loop.rs"),
+    check,
+};
+
+fn check(cx: &Analysis, out: &mut Vec<Finding>) {
+    let found: Vec<Vec<Finding>> =
+        (0..cx.program.bodies.len()).into_par_iter().map(|i| check_body(cx, BodyIx(i as u32))).collect();
+    out.extend(found.into_iter().flatten());
+}
+
+fn check_body(cx: &Analysis, ix: BodyIx) -> Vec<Finding> {
+    let program = &cx.program;
+    let types = &cx.types[ix.0 as usize];
+    let sites: Vec<CloneSite> = clone_sites(program, ix, types)
+        .into_iter()
+        .filter(|s| {
+            let looped = s.innermost_loop().is_some() || s.of_items;
+            looped && costly(program, s.ty) == Some(true)
+        })
+        .collect();
+    if sites.is_empty() {
+        return Vec::new();
+    }
+    let body = program.body(ix);
+    let mut points: FxHashSet<ExprId> = FxHashSet::default();
+    for site in &sites {
+        points.insert(site.expr);
+        for frame in &site.frames {
+            match frame {
+                Frame::Loop(id) => points.insert(*id),
+                Frame::Adaptor { call, .. } => points.insert(outermost_chain(body, *call)),
+                Frame::Closure(_) => false,
+            };
+        }
+        points.insert(outermost_chain(body, site.expr));
+    }
+    let liveness = Liveness::of(program, ix, types, &points);
+    let judge = Judge { cx, program, body, ix, types, liveness };
+    let mut out = Vec::new();
+    for site in &sites {
+        if let Some(finding) = judge.site(site) {
+            out.push(finding);
+        }
+    }
+    out
+}
+
+struct Judge<'a> {
+    cx: &'a Analysis,
+    program: &'a Program,
+    body: &'a Body,
+    ix: BodyIx,
+    types: &'a BodyTypes,
+    liveness: Liveness,
+}
+
+impl Judge<'_> {
+    fn site(&self, site: &CloneSite) -> Option<Finding> {
+        if site.of_items {
+            return self.cloned_items(site);
+        }
+        let frame = site.innermost_loop()?;
+        let loop_ = match frame {
+            Frame::Loop(id) => id,
+            Frame::Adaptor { closure, .. } => closure,
+            Frame::Closure(_) => return None,
+        };
+        if !self.liveness.goes_round(site.expr, loop_) {
+            return None;
+        }
+        self.owned_item(site, frame)
+            .or_else(|| self.dead_collection(site, frame))
+            .or_else(|| self.read_only(site, frame))
+    }
+
+    /// (a) The item is owned and not used again in this turn.
+    fn owned_item(&self, site: &CloneSite, frame: Frame) -> Option<Finding> {
+        let (local, fields) = local_path(self.body, site.base)?;
+        if !self.owned(self.types.local(local)) || !self.bound_inside(local, frame) {
+            return None;
+        }
+        if fields && !self.movable_path(site.base) {
+            return None;
+        }
+        if self.liveness.live_after(site.expr, local) {
+            return None;
+        }
+        let name = self.text(site.base);
+        let mut finding = self.finding(
+            site,
+            format!("`{name}` is cloned in each turn of the loop and not used again: move it"),
+            "cloned, then dropped unused",
+        );
+        finding.help = format!("write `{name}` instead of the clone");
+        finding.fix = Some(Applicability::Safe);
+        finding.fact("kind", "owned-item");
+        Some(finding)
+    }
+
+    /// (b) The collection is owned and dead after the loop; its items could be taken out by value.
+    fn dead_collection(&self, site: &CloneSite, frame: Frame) -> Option<Finding> {
+        let ExprKind::Local(item) = self.body.expr(site.base).kind else { return None };
+        // One reference: the item of `iter()` or `&collection`.
+        let TyKind::Ref(false, inner) = self.types.local(item).kind() else { return None };
+        if matches!(inner.kind(), TyKind::Ref(..)) || *inner != site.ty {
+            return None;
+        }
+        let (source, done) = match frame {
+            Frame::Loop(id) => {
+                let ExprKind::For { pat, iter, .. } = &self.body.expr(id).kind else { return None };
+                if !bound_by(self.body, *pat).contains(&item) {
+                    return None;
+                }
+                (*iter, id)
+            }
+            Frame::Adaptor { closure, call } => {
+                let ExprKind::Closure(c) = &self.body.expr(closure).kind else { return None };
+                let ExprKind::Method { recv, name, .. } = &self.body.expr(call).kind else { return None };
+                // Adaptors that give the item itself to their closure.
+                if !matches!(name.as_str(), "map" | "for_each" | "flat_map" | "filter_map") {
+                    return None;
+                }
+                if !c.params.iter().any(|p| bound_by(self.body, p.pat).contains(&item)) {
+                    return None;
+                }
+                (*recv, outermost_chain(self.body, call))
+            }
+            Frame::Closure(_) => return None,
+        };
+        if self.liveness.live_after(site.expr, item) {
+            return None;
+        }
+        let collection = self.dead_source(source, done, Some(site.expr))?;
+        let name = self.text(site.base);
+        let mut finding = self.finding(
+            site,
+            format!(
+                "`{name}` is cloned in each turn, and `{collection}` is not used after the loop: iterate it by value"
+            ),
+            "a copy of an item that nobody else needs",
+        );
+        finding.help = format!("iterate with `{collection}.into_iter()` and move `{name}`");
+        finding.fix = Some(Applicability::Safe);
+        finding.fact("kind", "dead-collection");
+        finding.fact("collection", collection);
+        Some(finding)
+    }
+
+    /// `.iter().cloned()` on a collection that is owned and dead afterwards.
+    fn cloned_items(&self, site: &CloneSite) -> Option<Finding> {
+        if site.frames.iter().any(|f| matches!(f, Frame::Closure(_))) && site.innermost_loop().is_none() {
+            // Inside a closure that may run again the collection is not ours to consume, unless it is bound there.
+        }
+        let ExprKind::Method { recv, name, .. } = &self.body.expr(site.base).kind else { return None };
+        if name.as_str() != "iter" {
+            return None;
+        }
+        let chain = outermost_chain(self.body, site.expr);
+        let collection = self.dead_source(site.base, chain, None)?;
+        let (local, _) = local_path(self.body, *recv)?;
+        if !self.same_closure(local, &site.frames) {
+            return None;
+        }
+        let mut finding = self.finding(
+            site,
+            format!("every item of `{collection}` is cloned, and `{collection}` is not used again: take the items out"),
+            "copies what could be moved",
+        );
+        finding.help = format!("write `{collection}.into_iter()` without the `cloned()`");
+        finding.fix = Some(Applicability::Safe);
+        finding.fact("kind", "cloned-items");
+        finding.fact("collection", collection);
+        Some(finding)
+    }
+
+    /// (c) Cloned only to lend the copy.
+    fn read_only(&self, site: &CloneSite, frame: Frame) -> Option<Finding> {
+        let (call, position, by_ref) = site.argument?;
+        let (local, _) = local_path(self.body, site.base)?;
+        if self.bound_inside(local, frame) && !by_ref {
+            return None;
+        }
+        // The copy may be there because the callee changes the original through its receiver.
+        if self.changes(call, local) {
+            return None;
+        }
+        let name = self.text(site.base);
+        if by_ref {
+            let mut finding = self.finding(
+                site,
+                format!("`{name}` is cloned in each turn only to lend the copy: lend `{name}` itself"),
+                "a copy made to be borrowed",
+            );
+            finding.help = format!("pass `&{name}`");
+            finding.fix = Some(Applicability::Safe);
+            finding.fact("kind", "borrowed-copy");
+            return Some(finding);
+        }
+        if self.assigned_inside(local, frame) {
+            return None;
+        }
+        let Callee::Fn(def) = self.types.callee(call) else { return None };
+        if !only_reads(self.cx, def, position) {
+            return None;
+        }
+        let callee = self.program.display(def);
+        let mut finding = self.finding(
+            site,
+            format!("`{name}` does not change in the loop, and `{callee}` only reads it: each turn's clone is wasted"),
+            "the same value copied each turn",
+        );
+        finding.help = format!("let `{callee}` take a reference");
+        finding.confidence = Confidence::Medium;
+        finding.fix = Some(Applicability::Display);
+        finding.relate(
+            self.program.name_location(def),
+            format!("`{callee}` takes it by value and only reads it"),
+        );
+        finding.fact("kind", "read-only-callee");
+        Some(finding)
+    }
+
+    fn finding(&self, site: &CloneSite, message: String, label: &str) -> Finding {
+        let expr = self.body.expr(site.expr);
+        let file = self.cx.sources.get(self.program.body_info(self.ix).file);
+        let span = match &expr.kind {
+            ExprKind::Method { name_span, .. }
+                if file.line_column(expr.span.lo).line != file.line_column(expr.span.hi).line =>
+            {
+                *name_span
+            }
+            _ => expr.span,
+        };
+        let owner = self.program.body_info(self.ix).owner;
+        let mut finding = Finding::new(&RULE, self.program.at(self.ix, file.one_line(span)), message);
+        finding.label = label.to_owned();
+        finding.key = format!("{}/{}", self.program.display(owner), self.text(site.base));
+        finding.in_test = self.program.def(owner).in_test;
+        if self.program.item(owner).from_macro {
+            finding.confidence = Confidence::Medium;
+        }
+        finding
+    }
+
+    fn text(&self, id: ExprId) -> String {
+        let file = self.cx.sources.get(self.program.body_info(self.ix).file);
+        file.slice(self.body.expr(id).span).split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    fn owned(&self, ty: Ty) -> bool {
+        !ty.is_unknown() && !matches!(ty.kind(), TyKind::Ref(..) | TyKind::Ptr(_) | TyKind::Param(_))
+    }
+
+    /// `x.a.b` where each step is a plain field of an owned struct without `Drop`.
+    fn movable_path(&self, id: ExprId) -> bool {
+        let mut here = id;
+        while let ExprKind::Field { base, .. } = self.body.expr(here).kind {
+            let ty = self.types.expr(base);
+            if !matches!(ty.kind(), TyKind::Adt(..) | TyKind::Tuple(_)) || has_drop(self.program, ty) {
+                return false;
+            }
+            if let (TyKind::Adt(def, _), ExprKind::Field { name, .. }) =
+                (ty.kind(), &self.body.expr(here).kind)
+                && self.program.decls.field(*def, *name).is_none()
+            {
+                return false;
+            }
+            here = base;
+        }
+        true
+    }
+
+    /// Whether a local is bound inside the loop: by its pattern, or by a `let` or pattern in its body.
+    fn bound_inside(&self, local: LocalId, frame: Frame) -> bool {
+        let (root, pats): (ExprId, Vec<_>) = match frame {
+            Frame::Loop(id) => match &self.body.expr(id).kind {
+                ExprKind::For { pat, body, .. } => (*body, vec![*pat]),
+                ExprKind::Loop { body, .. } => (*body, vec![]),
+                ExprKind::While { cond, body, .. } => {
+                    if binds(self.body, *cond, local) {
+                        return true;
+                    }
+                    (*body, vec![])
+                }
+                _ => return false,
+            },
+            Frame::Adaptor { closure, .. } => match &self.body.expr(closure).kind {
+                ExprKind::Closure(c) => (c.body, c.params.iter().map(|p| p.pat).collect()),
+                _ => return false,
+            },
+            Frame::Closure(_) => return false,
+        };
+        pats.iter().any(|&p| bound_by(self.body, p).contains(&local)) || binds(self.body, root, local)
+    }
+
+    /// Whether the local is bound inside the innermost closure around the site (or there is none).
+    fn same_closure(&self, local: LocalId, frames: &[Frame]) -> bool {
+        let closure = frames.iter().rev().find_map(|f| match f {
+            Frame::Closure(id) => Some(*id),
+            Frame::Adaptor { closure, .. } => Some(*closure),
+            Frame::Loop(_) => None,
+        });
+        match closure.map(|id| (id, &self.body.expr(id).kind)) {
+            None => true,
+            Some((_, ExprKind::Closure(c))) => {
+                c.params.iter().any(|p| bound_by(self.body, p.pat).contains(&local))
+                    || binds(self.body, c.body, local)
+            }
+            Some((id, _)) => binds(self.body, id, local),
+        }
+    }
+
+    /// The collection at the bottom of `iter()`, `&x`, if it is owned here and dead once `done` is. `inside`: the clone,
+    /// for the check that the loop's body does not name the collection.
+    fn dead_source(&self, source: ExprId, done: ExprId, inside: Option<ExprId>) -> Option<String> {
+        let mut here = source;
+        loop {
+            match &self.body.expr(here).kind {
+                ExprKind::Ref { mutable: false, expr } => here = *expr,
+                ExprKind::Method { recv, name, args, .. } => match name.as_str() {
+                    "iter" if args.is_empty() => here = *recv,
+                    "enumerate" | "rev" | "skip" | "take" | "step_by" => here = *recv,
+                    _ => return None,
+                },
+                ExprKind::Local(_) => break,
+                _ => return None,
+            }
+        }
+        if here == source {
+            return None;
+        }
+        let ExprKind::Local(local) = self.body.expr(here).kind else { return None };
+        let ty = self.types.local(local);
+        let container = self.program.knowledge.of(ty).and_then(|i| i.container);
+        if !matches!(
+            container,
+            Some(
+                Container::Vec | Container::Deque | Container::Set | Container::OrderedSet | Container::Heap
+            )
+        ) {
+            return None;
+        }
+        if self.liveness.live_after(done, local) {
+            return None;
+        }
+        if inside.is_some() {
+            // Named in the loop's own body: still needed there.
+            let mut named = 0;
+            for_each_below(self.body, done, &mut |id| {
+                named += usize::from(matches!(self.body.expr(id).kind, ExprKind::Local(l) if l == local));
+                true
+            });
+            if named > 1 {
+                return None;
+            }
+        }
+        // Captured from outside a closure: not this code's to consume.
+        if let Some(site) = inside
+            && !self.bound_in_same_closure(local, site)
+        {
+            return None;
+        }
+        Some(self.body.local(local).name.to_string())
+    }
+
+    fn bound_in_same_closure(&self, local: LocalId, site: ExprId) -> bool {
+        // The closures around the site that also contain the loop over the collection must bind it.
+        let mut ok = true;
+        for_each_below(self.body, self.body.root, &mut |id| {
+            if let ExprKind::Closure(c) = &self.body.expr(id).kind {
+                let mut holds_site = false;
+                let mut holds_use = false;
+                for_each_below(self.body, c.body, &mut |x| {
+                    holds_site |= x == site;
+                    holds_use |= matches!(self.body.expr(x).kind, ExprKind::Local(l) if l == local);
+                    true
+                });
+                if holds_site && holds_use {
+                    ok &= c.params.iter().any(|p| bound_by(self.body, p.pat).contains(&local))
+                        || binds(self.body, c.body, local);
+                }
+            }
+            true
+        });
+        ok
+    }
+
+    /// Whether a call may change what `local` holds while it runs: through its receiver or a `&mut` argument.
+    fn changes(&self, call: ExprId, local: LocalId) -> bool {
+        let (recv, args): (Option<ExprId>, &[ExprId]) = match &self.body.expr(call).kind {
+            ExprKind::Method { recv, args, .. } => (Some(*recv), args),
+            ExprKind::Call { args, .. } => (None, args),
+            _ => return true,
+        };
+        if let Some(recv) = recv
+            && mentioned(self.body, recv).contains(&local)
+            && self.types.receivers.get(&call).is_none_or(|r| r.mode != SelfMode::Ref)
+        {
+            return true;
+        }
+        args.iter().any(|&a| {
+            matches!(self.body.expr(a).kind, ExprKind::Ref { mutable: true, .. })
+                && mentioned(self.body, a).contains(&local)
+        })
+    }
+
+    fn assigned_inside(&self, local: LocalId, frame: Frame) -> bool {
+        let root = match frame {
+            Frame::Loop(id) | Frame::Adaptor { closure: id, .. } | Frame::Closure(id) => id,
+        };
+        let mut assigned = false;
+        for_each_below(self.body, root, &mut |id| {
+            match &self.body.expr(id).kind {
+                ExprKind::Assign { lhs, .. } | ExprKind::AssignOp { lhs, .. } => {
+                    assigned |= local_path(self.body, *lhs).is_some_and(|(l, _)| l == local);
+                }
+                ExprKind::Ref { mutable: true, expr } => {
+                    assigned |= local_path(self.body, *expr).is_some_and(|(l, _)| l == local);
+                }
+                ExprKind::Method { recv, .. } => {
+                    assigned |= local_path(self.body, *recv).is_some_and(|(l, _)| l == local)
+                        && self.types.receivers.get(&id).is_none_or(|r| r.mode != SelfMode::Ref);
+                }
+                _ => {}
+            }
+            true
+        });
+        assigned
+    }
+}
+
+/// Whether a pattern below `root` binds the local.
+fn binds(body: &Body, root: ExprId, local: LocalId) -> bool {
+    let mut found = false;
+    for_each_below(body, root, &mut |id| {
+        let mut look = |pat| found |= bound_by(body, pat).contains(&local);
+        match &body.expr(id).kind {
+            ExprKind::Block(b) => {
+                for stmt in b.stmts.iter() {
+                    if let crate::hir::Stmt::Let { pat, .. } = stmt {
+                        look(*pat);
+                    }
+                }
+            }
+            ExprKind::Let { pat, .. } | ExprKind::For { pat, .. } => look(*pat),
+            ExprKind::Match { arms, .. } => arms.iter().for_each(|a| look(a.pat)),
+            ExprKind::Closure(c) => c.params.iter().for_each(|p| look(p.pat)),
+            ExprKind::Macro(m) => m.pats.iter().for_each(|&p| look(p)),
+            _ => {}
+        }
+        !found
+    });
+    found
+}
+
+/// The outermost method call of the chain that a call is the receiver of (`a.iter().map(..).collect()`).
+fn outermost_chain(body: &Body, call: ExprId) -> ExprId {
+    let mut here = call;
+    loop {
+        let next = body.exprs.iter().enumerate().find_map(|(i, e)| match &e.kind {
+            ExprKind::Method { recv, .. } if *recv == here => Some(ExprId(i as u32)),
+            ExprKind::Try(inner) | ExprKind::Await(inner) if *inner == here => Some(ExprId(i as u32)),
+            _ => None,
+        });
+        match next {
+            Some(next) => here = next,
+            None => return here,
+        }
+    }
+}
+
+/// Whether a function only reads the parameter it takes by value.
+fn only_reads(cx: &Analysis, def: DefId, position: usize) -> bool {
+    let program = &cx.program;
+    let Some(&ix) = program.body_of.get(&def) else { return false };
+    // What a trait dictates cannot take a reference instead.
+    if let Some(parent) = program.def(def).parent
+        && program.decls.impl_trait.contains_key(&parent)
+    {
+        return false;
+    }
+    let body = program.body(ix);
+    let types = &cx.types[ix.0 as usize];
+    let Some(param) = body.params.get(position) else { return false };
+    let [local] = bound_by(body, param.pat)[..] else { return false };
+    if matches!(types.local(local).kind(), TyKind::Ref(..) | TyKind::Opaque(_) | TyKind::Param(_)) {
+        return false;
+    }
+    let mut total = 0;
+    let mut reads = 0;
+    for_each_below(body, body.root, &mut |id| {
+        let is = |e: ExprId| matches!(body.expr(e).kind, ExprKind::Local(l) if l == local);
+        match &body.expr(id).kind {
+            ExprKind::Local(l) if *l == local => total += 1,
+            ExprKind::Ref { mutable: false, expr } if is(*expr) => reads += 1,
+            ExprKind::Method { recv, .. } if is(*recv) => {
+                reads += usize::from(types.receivers.get(&id).is_some_and(|r| r.mode == SelfMode::Ref));
+            }
+            ExprKind::Binary { lhs, rhs, op } if is(*lhs) || is(*rhs) => {
+                use crate::hir::BinaryOp as B;
+                if matches!(op, B::Eq | B::Ne | B::Lt | B::Le | B::Gt | B::Ge) {
+                    reads += usize::from(is(*lhs)) + usize::from(is(*rhs));
+                }
+            }
+            ExprKind::Macro(m) if matches!(m.kind, crate::hir::MacroKind::Format | crate::hir::MacroKind::Log) => {
+                reads += m.args.iter().filter(|a| is(**a)).count();
+            }
+            ExprKind::Closure(c)
+                // Captured by a closure: it may outlive the call.
+                if mentioned(body, c.body).contains(&local) => {
+                    total += 1_000;
+                }
+            _ => {}
+        }
+        true
+    });
+    let _ = well_known::CLONE;
+    total > 0 && total == reads
+}

@@ -1,0 +1,3 @@
+//! Copies that need not be.
+
+pub mod clone_in_loop;
