@@ -6,6 +6,7 @@
 
 #[allow(missing_docs, reason = "a field named as in the language needs no more words")]
 mod body;
+pub mod dump;
 #[allow(missing_docs, reason = "a field named as in the language needs no more words")]
 mod item;
 mod types;

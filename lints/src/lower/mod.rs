@@ -1,6 +1,30 @@
 //! Source text to HIR. The only place that knows `syn`.
+//!
+//! [`lower_file`] scans the bytes once (comments, nesting), parses, walks the tree once, and drops it on the thread
+//! that made it.
 
-use crate::hir::FileHir;
+mod attrs;
+mod blocks;
+mod comments;
+mod cx;
+mod data;
+mod exprs;
+mod format;
+mod item_macros;
+mod items;
+mod macro_args;
+mod macros;
+mod pats;
+mod places;
+mod scan;
+mod stack;
+#[cfg(test)]
+mod tests;
+mod types;
+
+pub use cx::MAX_DEPTH;
+
+use crate::hir::{FileHir, Scope, ScopeId};
 use crate::source::Span;
 
 /// Why a file could not be lowered: one line, and the place.
@@ -12,7 +36,88 @@ pub struct Unreadable {
     pub span: Span,
 }
 
-/// Parses and lowers one file. The `syn` tree dies here. Never panics, whatever the text.
-pub fn lower_file(_text: &str) -> Result<FileHir, Unreadable> {
-    Ok(FileHir::default())
+/// Parses and lowers one file (without byte-order mark). The `syn` tree dies here. Never panics, whatever the text.
+///
+/// The HIR nests at most [`MAX_DEPTH`] deep.
+///
+/// # Errors
+///
+/// [`Unreadable`] if the text is not Rust, holds NUL bytes, nests deeper than any stack allows, or is 4 GiB or larger.
+pub fn lower_file(text: &str) -> Result<FileHir, Unreadable> {
+    if u32::try_from(text.len()).is_err() {
+        return Err(Unreadable { message: "the file is 4 GiB or larger".into(), span: Span::default() });
+    }
+    if let Some(at) = memchr::memchr(0, text.as_bytes()) {
+        let span = Span::new(at as u32, at as u32 + 1);
+        return Err(Unreadable { message: "the file holds a NUL byte: it is no Rust source".into(), span });
+    }
+    let base = scan::prelude_len(text);
+    let scan = scan::scan(text, base);
+    stack::with_room(&scan, || {
+        let out = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| lower_here(text, base, &scan)));
+        // Spans live in a thread-local map that only grows; the tree they belong to is gone.
+        proc_macro2::extra::invalidate_current_thread_spans();
+        out.unwrap_or_else(|_| {
+            Err(Unreadable { message: "the parser failed on this file".into(), span: Span::default() })
+        })
+    })
+    .and_then(|out| out)
+    .map(|mut hir| {
+        hir.suppressions = scan.suppressions;
+        hir.blank_lines = scan.blank_lines;
+        hir.generated |= scan.generated;
+        hir
+    })
+}
+
+/// Parses and lowers on this thread's stack.
+fn lower_here(text: &str, base: usize, scan: &scan::Scan) -> Result<FileHir, Unreadable> {
+    let mut file: syn::File = match syn::parse_str(text.get(base..).unwrap_or("")) {
+        Ok(file) => file,
+        Err(error) => return Err(unreadable(text, base, scan, &error)),
+    };
+    let mut lower = cx::Lower {
+        text,
+        places: places::Places::new(text, base),
+        hir: FileHir::default(),
+        scope: ScopeId(0),
+        parent: None,
+        cfg_test: false,
+        from_macro: false,
+        body: cx::BodyBuilder::default(),
+        depth: 0,
+    };
+    let head = lower.head(&file.attrs).attrs;
+    lower.cfg_test = head.cfg_test;
+    lower.hir.cfg_test = head.cfg_test;
+    lower.hir.generated = head.others.iter().any(|n| n.as_str() == "automatically_derived");
+    lower.hir.scopes.push(Scope {
+        parent: None,
+        name: None,
+        block: false,
+        cfg_test: head.cfg_test,
+        path_attr: None,
+    });
+    lower.items(&mut file.items);
+    let mut hir = lower.hir;
+    hir.items.shrink_to_fit();
+    hir.bodies.shrink_to_fit();
+    hir.scopes.shrink_to_fit();
+    Ok(hir)
+}
+
+/// The parser's error in one line; what the scan saw wrong with brackets and quotes says it better.
+fn unreadable(text: &str, base: usize, scan: &scan::Scan, error: &syn::Error) -> Unreadable {
+    if let Some((message, span)) = &scan.problem {
+        return Unreadable { message: message.clone(), span: *span };
+    }
+    let places = places::Places::new(text, base);
+    let mut span = places.span(error.span());
+    if error.span().byte_range().is_empty() && span.lo <= base as u32 {
+        // Errors at the end of input have no place of their own.
+        span = Span::new(text.len() as u32, text.len() as u32);
+    }
+    let message = error.to_string();
+    let message = message.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+    Unreadable { message, span }
 }

@@ -1,0 +1,205 @@
+//! Attributes: what they say about tests, derives, documentation.
+
+use proc_macro2::{TokenStream, TokenTree};
+use syn::{AttrStyle, Attribute, Meta};
+
+use super::cx::Lower;
+use crate::hir::Attrs;
+use crate::name::Name;
+use crate::source::Span;
+
+/// Bytes of documentation kept.
+const DOC_BYTES: usize = 200;
+
+/// What the attributes of an item say, and where they stand.
+pub(super) struct Head {
+    pub(super) attrs: Attrs,
+    /// Outer attributes; empty at `u32::MAX` if there are none.
+    pub(super) span: Option<Span>,
+}
+
+/// What a `cfg` predicate mentions.
+#[derive(Clone, Copy, Default)]
+struct Cfg {
+    /// `test`, not under `not(…)`.
+    test: bool,
+    /// Anything but `test`.
+    other: bool,
+}
+
+impl Lower<'_> {
+    /// Reads attributes; what encloses the item counts for `cfg_test`.
+    pub(super) fn head(&mut self, attrs: &[Attribute]) -> Head {
+        let mut out = Attrs { cfg_test: self.cfg_test, ..Attrs::default() };
+        let mut span: Option<Span> = None;
+        if attrs.is_empty() {
+            return Head { attrs: out, span };
+        }
+        let mut derives = Vec::new();
+        let mut others = Vec::new();
+        let mut doc = String::new();
+        for attr in attrs {
+            let at = self.attr_span(attr);
+            if matches!(attr.style, AttrStyle::Outer) {
+                span = Some(span.map_or(at, |s| s.to(at)));
+            }
+            if self.is_doc_comment(at) {
+                self.doc_comment(at, &mut doc);
+                continue;
+            }
+            self.meta(&attr.meta, &mut out, &mut derives, &mut others, &mut doc);
+        }
+        out.derives = derives.into();
+        out.others = others.into();
+        out.doc = doc.into();
+        Head { attrs: out, span }
+    }
+
+    fn attr_span(&self, attr: &Attribute) -> Span {
+        Span::new(self.lo(attr.pound_token.spans[0]), self.hi(attr.bracket_token.span.close()))
+    }
+
+    fn is_doc_comment(&self, at: Span) -> bool {
+        self.text.as_bytes().get(at.lo as usize) == Some(&b'/')
+    }
+
+    fn doc_comment(&self, at: Span, doc: &mut String) {
+        if doc.len() < DOC_BYTES {
+            let text = self.text.get(at.lo as usize..at.hi as usize).unwrap_or("");
+            let words = text.trim_start_matches(['/', '*', '!']).trim_end_matches('/').trim_end_matches('*');
+            push_doc(doc, words);
+        }
+    }
+
+    fn meta(
+        &self,
+        meta: &Meta,
+        out: &mut Attrs,
+        derives: &mut Vec<Name>,
+        others: &mut Vec<Name>,
+        doc: &mut String,
+    ) {
+        let Some(last) = meta.path().segments.last() else { return };
+        let name = self.name(&last.ident);
+        match (name.as_str(), meta) {
+            ("cfg", Meta::List(list)) => {
+                let cfg = cfg(list.tokens.clone());
+                out.cfg_test |= cfg.test;
+                out.cfg_other |= cfg.other;
+            }
+            ("derive", Meta::List(list)) => {
+                derives.extend(last_words(list.tokens.clone()).iter().map(|w| Name::new(w)));
+            }
+            ("doc", Meta::NameValue(nv)) => {
+                if let Some(text) = str_lit(&nv.value)
+                    && doc.len() < DOC_BYTES
+                {
+                    push_doc(doc, &text.value());
+                }
+            }
+            ("path", Meta::NameValue(nv)) => {
+                if let Some(text) = str_lit(&nv.value)
+                    && out.path.is_none()
+                {
+                    out.path = Some(text.value().into());
+                }
+            }
+            ("cfg_attr", Meta::List(list)) => {
+                let parsed = list
+                    .parse_args_with(syn::punctuated::Punctuated::<Meta, syn::Token![,]>::parse_terminated);
+                for meta in parsed.iter().flatten().skip(1) {
+                    let mut inner = Attrs::default();
+                    self.meta(meta, &mut inner, derives, others, doc);
+                    out.path = out.path.take().or(inner.path);
+                }
+            }
+            _ => {
+                out.test |= is_test(name.as_str());
+                others.push(name);
+            }
+        }
+    }
+
+    /// Whether `#[cfg(test)]` keeps a statement, field or arm out of the code that is not test code itself.
+    pub(super) fn compiled_out(&self, attrs: &[Attribute]) -> bool {
+        !attrs.is_empty()
+            && !self.cfg_test
+            && attrs.iter().any(|attr| match &attr.meta {
+                Meta::List(list) if list.path.is_ident("cfg") => cfg(list.tokens.clone()).test,
+                _ => false,
+            })
+    }
+
+    /// Whether a `cfg` predicate (as in `if #[cfg(…)]`) means tests, and whether it means anything else.
+    pub(super) fn cfg_of(&self, attr: &Attribute) -> (bool, bool) {
+        match &attr.meta {
+            Meta::List(list) if list.path.is_ident("cfg") => {
+                let cfg = cfg(list.tokens.clone());
+                (cfg.test, cfg.other)
+            }
+            _ => (false, true),
+        }
+    }
+}
+
+fn push_doc(doc: &mut String, words: &str) {
+    for word in words.split_whitespace() {
+        if doc.len() + word.len() >= DOC_BYTES {
+            return;
+        }
+        if !doc.is_empty() {
+            doc.push(' ');
+        }
+        doc.push_str(&word.to_lowercase());
+    }
+}
+
+fn str_lit(expr: &syn::Expr) -> Option<&syn::LitStr> {
+    match expr {
+        syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(s), .. }) => Some(s),
+        _ => None,
+    }
+}
+
+/// `test`, `tokio::test`, `bench`, `rstest`, `wasm_bindgen_test`…
+fn is_test(last: &str) -> bool {
+    matches!(last, "test" | "bench" | "rstest" | "test_case" | "quickcheck" | "proptest")
+        || last.ends_with("_test")
+}
+
+/// Reads a predicate: `all(test, unix)`, `any(test, feature = "x")`, `not(test)`.
+fn cfg(tokens: TokenStream) -> Cfg {
+    let mut out = Cfg::default();
+    // With a list of its own instead of recursion: nesting costs no stack.
+    let mut work = vec![(tokens, false)];
+    while let Some((tokens, negated)) = work.pop() {
+        let mut tokens = tokens.into_iter().peekable();
+        while let Some(token) = tokens.next() {
+            let TokenTree::Ident(ident) = token else { continue };
+            match tokens.peek() {
+                Some(TokenTree::Group(group)) => {
+                    work.push((group.stream(), negated ^ (ident == "not")));
+                    tokens.next();
+                }
+                _ if ident == "test" => out.test |= !negated,
+                _ => out.other = true,
+            }
+        }
+    }
+    out
+}
+
+/// Last segments of comma-separated paths: `Clone, serde::Serialize`.
+fn last_words(tokens: TokenStream) -> Vec<String> {
+    let mut out = Vec::new();
+    let mut last = None;
+    for token in tokens {
+        match token {
+            TokenTree::Ident(ident) => last = Some(ident.to_string()),
+            TokenTree::Punct(p) if p.as_char() == ',' => out.extend(last.take()),
+            _ => {}
+        }
+    }
+    out.extend(last);
+    out
+}

@@ -1,0 +1,297 @@
+//! Macro invocations in expression position: which grammar their arguments have, and the arguments lowered.
+
+use proc_macro2::TokenStream;
+use syn::parse::{ParseStream, Parser as _};
+use syn::{Expr, Stmt};
+
+use super::cx::Lower;
+use super::macro_args::{self as grammar, Arg, Branch, Dress};
+use crate::hir::{BlockKind, ExprId, ExprKind, MacroCall, MacroKind, PatId, Path};
+use crate::name::Name;
+use crate::source::Span;
+
+/// What a macro's name says of its grammar.
+enum Shape {
+    /// Format string at this index; the kind.
+    Format(usize, MacroKind),
+    Log,
+    Matches(MacroKind),
+    Vec,
+    Select,
+    /// Plain arguments of a known kind.
+    Args(MacroKind),
+    CfgIf,
+    /// Tokens that are no Rust expressions of this place.
+    Opaque,
+    Guess,
+}
+
+fn shape(name: &str) -> Shape {
+    match name {
+        "format" | "print" | "println" | "eprint" | "eprintln" | "format_args" | "anyhow" | "eyre"
+        | "format_err" => Shape::Format(0, MacroKind::Format),
+        "write" | "writeln" => Shape::Format(1, MacroKind::Format),
+        "panic" | "todo" | "unimplemented" | "unreachable" | "bail" => Shape::Format(0, MacroKind::Diverge),
+        "assert" | "debug_assert" | "ensure" => Shape::Format(1, MacroKind::Assert),
+        "assert_eq" | "assert_ne" | "debug_assert_eq" | "debug_assert_ne" => {
+            Shape::Format(2, MacroKind::Assert)
+        }
+        "assert_matches" | "debug_assert_matches" => Shape::Matches(MacroKind::Assert),
+        "trace" | "debug" | "info" | "warn" | "error" | "log" | "event" | "span" | "trace_span"
+        | "debug_span" | "info_span" | "warn_span" | "error_span" => Shape::Log,
+        "matches" => Shape::Matches(MacroKind::Matches),
+        "vec" => Shape::Vec,
+        "dbg" => Shape::Args(MacroKind::Dbg),
+        "select" | "select_biased" => Shape::Select,
+        "join" | "try_join" => Shape::Args(MacroKind::Join),
+        "addr_of"
+        | "addr_of_mut"
+        | "pin"
+        | "pin_mut"
+        | "ready"
+        | "try"
+        | "concat"
+        | "env"
+        | "option_env"
+        | "include_str"
+        | "include_bytes"
+        | "include"
+        | "line"
+        | "column"
+        | "file"
+        | "module_path"
+        | "offset_of"
+        | "is_x86_feature_detected" => Shape::Args(MacroKind::Known),
+        "cfg_if" => Shape::CfgIf,
+        "quote"
+        | "quote_spanned"
+        | "parse_quote"
+        | "parse_quote_spanned"
+        | "stringify"
+        | "asm"
+        | "global_asm"
+        | "naked_asm"
+        | "cfg"
+        | "compile_error"
+        | "html"
+        | "rsx"
+        | "view" => Shape::Opaque,
+        _ => Shape::Guess,
+    }
+}
+
+/// What was understood of the arguments.
+struct Understood {
+    kind: MacroKind,
+    args: Vec<ExprId>,
+    pats: Vec<PatId>,
+    format: Option<Box<str>>,
+}
+
+impl Understood {
+    fn of(kind: MacroKind, args: Vec<ExprId>) -> Understood {
+        Understood { kind, args, pats: Vec::new(), format: None }
+    }
+}
+
+/// What unknown tokens turned out to be.
+enum Guess {
+    Args(Vec<Arg>),
+    Stmts(Vec<Stmt>),
+    Opaque,
+}
+
+impl Lower<'_> {
+    /// A macro invocation; returns its span too.
+    pub(super) fn macro_expr(&mut self, mac: &mut syn::Macro) -> (ExprId, Span) {
+        let path = self.path(None, &mac.path);
+        let delimiter = self.span(mac.delimiter.span().join());
+        let span = Span::new(path.span.lo, delimiter.hi);
+        let tokens = std::mem::take(&mut mac.tokens);
+        let understood = self.understand(&path, tokens, delimiter);
+        let call = MacroCall {
+            path,
+            kind: understood.kind,
+            args: understood.args.into(),
+            pats: understood.pats.into(),
+            format: understood.format,
+        };
+        (self.alloc(ExprKind::Macro(Box::new(call)), span), span)
+    }
+
+    fn understand(&mut self, path: &Path, tokens: TokenStream, delimiter: Span) -> Understood {
+        let name = path.segments.last().map_or("", |s| s.name.as_str());
+        let shape = shape(name);
+        if tokens.is_empty() {
+            let kind = match shape {
+                Shape::Format(_, kind) | Shape::Args(kind) | Shape::Matches(kind) => kind,
+                Shape::Log => MacroKind::Log,
+                Shape::Vec => MacroKind::Vec,
+                Shape::Select => MacroKind::Select,
+                Shape::Guess | Shape::CfgIf => MacroKind::Guess,
+                Shape::Opaque => MacroKind::Opaque,
+            };
+            return Understood::of(kind, Vec::new());
+        }
+        match shape {
+            Shape::Opaque => Understood::of(MacroKind::Opaque, Vec::new()),
+            Shape::Guess => self.guess(tokens, delimiter),
+            Shape::CfgIf => self.cfg_if_expr(tokens),
+            known => match self.known(known, tokens.clone()) {
+                Some(understood) => understood,
+                // Another macro of that name.
+                None => self.guess(tokens, delimiter),
+            },
+        }
+    }
+
+    fn known(&mut self, shape: Shape, tokens: TokenStream) -> Option<Understood> {
+        match shape {
+            Shape::Format(index, kind) => {
+                let args = grammar::parse(tokens, |input| grammar::args(input, Dress::Named))?;
+                Some(self.formatted(args, Some(index), kind))
+            }
+            Shape::Log => {
+                let args = grammar::parse(tokens, |input| grammar::args(input, Dress::Fields))?;
+                Some(self.formatted(args, None, MacroKind::Log))
+            }
+            Shape::Args(kind) => {
+                let mut args = grammar::parse(tokens, |input| {
+                    if input.peek(syn::Ident) && input.peek2(syn::Token![;]) {
+                        // `biased;`
+                        input.parse::<syn::Ident>()?;
+                        input.parse::<syn::Token![;]>()?;
+                    }
+                    grammar::args(input, Dress::Plain)
+                })?;
+                let args = args.iter_mut().map(|a| self.expr(&mut a.value)).collect();
+                Some(Understood::of(kind, args))
+            }
+            Shape::Vec => {
+                let (mut args, repeat) = grammar::parse(tokens, grammar::vec_args)?;
+                let args = args.iter_mut().map(|a| self.expr(a)).collect();
+                Some(Understood::of(if repeat { MacroKind::VecRepeat } else { MacroKind::Vec }, args))
+            }
+            Shape::Matches(kind) => {
+                let mut parsed = grammar::parse(tokens, grammar::matches)?;
+                let mark = self.body.mark();
+                let mut args = vec![self.expr(&mut parsed.value)];
+                let pats = vec![self.pattern(&mut parsed.pat, false)];
+                args.extend(parsed.guard.as_mut().map(|g| self.expr(g)));
+                self.body.truncate(mark);
+                let message = self.formatted(parsed.message, Some(0), kind);
+                args.extend(message.args);
+                Some(Understood { kind, args, pats, format: message.format })
+            }
+            Shape::Select => {
+                let branches = grammar::parse(tokens, grammar::select)?;
+                Some(self.select(branches))
+            }
+            Shape::CfgIf | Shape::Opaque | Shape::Guess => None,
+        }
+    }
+
+    /// Lowers arguments of which one is a format string: at `index`, or the first unnamed string literal.
+    fn formatted(&mut self, mut args: Vec<Arg>, index: Option<usize>, kind: MacroKind) -> Understood {
+        let is_str = |a: &Arg| {
+            a.name.is_none() && matches!(&a.value, Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(_), .. }))
+        };
+        let template = match index {
+            Some(index) => args.get(index).is_some_and(is_str).then_some(index),
+            None => args.iter().position(is_str),
+        };
+        let given: Vec<Name> = args
+            .iter()
+            .skip(template.map_or(0, |t| t + 1))
+            .filter_map(|a| a.name.as_ref())
+            .map(|n| self.name(n))
+            .collect();
+        let mut out = Vec::with_capacity(args.len());
+        let mut format = None;
+        for (index, arg) in args.iter_mut().enumerate() {
+            if template == Some(index) {
+                format = self.format_string(&arg.value, &given, &mut out);
+            } else {
+                out.push(self.expr(&mut arg.value));
+            }
+        }
+        Understood { kind, args: out, pats: Vec::new(), format }
+    }
+
+    fn select(&mut self, branches: Vec<Branch>) -> Understood {
+        let mut args = Vec::with_capacity(branches.len() * 2);
+        let mut pats = Vec::with_capacity(branches.len());
+        let mut elses = Vec::new();
+        for branch in branches {
+            match branch {
+                Branch::Future(mut branch) => {
+                    args.push(self.expr(&mut branch.future));
+                    let mark = self.body.mark();
+                    pats.push(self.pattern(&mut branch.pat, false));
+                    args.push(self.expr(&mut branch.body));
+                    self.body.truncate(mark);
+                }
+                Branch::Else(mut body) => elses.push(self.expr(&mut body)),
+            }
+        }
+        // `default` and `complete` together: all but the last stand beside a future that nothing is known of.
+        let last = elses.pop();
+        for body in elses {
+            let at = self.expr_span(body);
+            let at = Span::new(at.lo, at.lo);
+            args.push(self.missing(at));
+            args.push(body);
+            pats.push(self.alloc_pat(crate::hir::PatKind::Wild, at));
+        }
+        args.extend(last);
+        Understood { kind: MacroKind::Select, args, pats, format: None }
+    }
+
+    /// Expressions, else statements, else nothing.
+    fn guess(&mut self, tokens: TokenStream, delimiter: Span) -> Understood {
+        let guess = |input: ParseStream<'_>| {
+            let guess = if let Some(args) = grammar::attempt(input, |i| grammar::args(i, Dress::Named)) {
+                Guess::Args(args)
+            } else if let Some(stmts) = grammar::attempt(input, syn::Block::parse_within) {
+                Guess::Stmts(stmts)
+            } else {
+                grammar::rest(input);
+                Guess::Opaque
+            };
+            Ok(guess)
+        };
+        match guess.parse2(tokens) {
+            Ok(Guess::Args(mut args)) => {
+                let args = args.iter_mut().map(|a| self.expr(&mut a.value)).collect();
+                Understood::of(MacroKind::Guess, args)
+            }
+            Ok(Guess::Stmts(mut stmts)) => {
+                let inner = Span::new(delimiter.lo + 1, delimiter.hi.saturating_sub(1).max(delimiter.lo + 1));
+                let was = std::mem::replace(&mut self.from_macro, true);
+                let block = self.stmts(&mut stmts, BlockKind::Plain, None, inner);
+                self.from_macro = was;
+                Understood::of(MacroKind::Guess, vec![block])
+            }
+            Ok(Guess::Opaque) | Err(_) => Understood::of(MacroKind::Opaque, Vec::new()),
+        }
+    }
+
+    /// `cfg_if!` among statements: each branch's statements as a block.
+    fn cfg_if_expr(&mut self, tokens: TokenStream) -> Understood {
+        let Some(branches) = grammar::parse(tokens, grammar::cfg_if) else {
+            return Understood::of(MacroKind::Opaque, Vec::new());
+        };
+        let mut args = Vec::with_capacity(branches.len());
+        for branch in branches {
+            let test = branch.cfg.as_ref().is_some_and(|a| self.cfg_of(a).0);
+            if test && !self.cfg_test {
+                continue;
+            }
+            let span = self.span(branch.span);
+            if let Some(mut stmts) = grammar::parse(branch.tokens, syn::Block::parse_within) {
+                args.push(self.stmts(&mut stmts, BlockKind::Plain, None, span));
+            }
+        }
+        Understood::of(MacroKind::Guess, args)
+    }
+}
