@@ -51,8 +51,8 @@ pub fn execute(job: &Job, env: &CompactEnv<'_>) -> Result<Vec<RunMeta>> {
     let parts = if job.to_base { part_count(job, env.options) } else { 1 };
     let cuts = cuts(job, parts);
     let base: Arc<[_]> = job.base.iter().map(Arc::clone).collect();
-    let starts = std::iter::once(None).chain(cuts.iter().map(Some));
-    let ends = cuts.iter().map(Some).chain(std::iter::once(None));
+    let starts = std::iter::once(None).chain(cuts.iter().map(|cut| Some(&**cut)));
+    let ends = cuts.iter().map(|cut| Some(&**cut)).chain(std::iter::once(None));
     let ranges: Vec<_> = starts.zip(ends).map(|(start, end)| Part { start, end }).collect();
     let results: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> = ranges
@@ -113,8 +113,8 @@ fn remove(outputs: &[RunMeta], env: &CompactEnv<'_>) {
 
 /// Keys from `start` up to, not including, `end`.
 struct Part<'a> {
-    start: Option<&'a Box<[u8]>>,
-    end: Option<&'a Box<[u8]>>,
+    start: Option<&'a [u8]>,
+    end: Option<&'a [u8]>,
 }
 
 impl Part<'_> {
@@ -156,7 +156,7 @@ impl Part<'_> {
         let mut writer: Option<RunWriter> = None;
         let mut paid = 0;
         while let Some(version) = merge.current() {
-            if self.end.is_some_and(|end| *version.key >= **end) {
+            if self.end.is_some_and(|end| version.key >= end) {
                 break;
             }
             if gc.keep(version) {

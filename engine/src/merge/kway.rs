@@ -18,30 +18,40 @@ enum Direction {
 }
 
 /// Several cursors as one, over all their versions in order.
+///
+/// Should two sources hold a version of one key with one sequence, that of the source given first counts as the newer:
+/// so a transaction lays its own writes over what it reads.
 pub struct Merge {
     /// Sorted: the source whose version comes next in the current direction is first, exhausted ones are last.
-    sources: Vec<Box<dyn Cursor>>,
+    sources: Vec<Source>,
     direction: Direction,
 }
 
+struct Source {
+    cursor: Box<dyn Cursor>,
+    /// Its place among the sources as given.
+    rank: usize,
+}
+
 impl Merge {
-    /// Merges `sources`. No two of them hold one version of one key with one sequence.
+    /// Merges `sources`.
     #[must_use]
     pub fn new(sources: Vec<Box<dyn Cursor>>) -> Self {
-        Self { sources, direction: Direction::Forward }
+        let ranked = sources.into_iter().enumerate().map(|(rank, cursor)| Source { cursor, rank });
+        Self { sources: ranked.collect(), direction: Direction::Forward }
     }
 
     /// Positions every source and sorts them.
     fn place(
         &mut self,
         direction: Direction,
-        mut seek: impl FnMut(&mut Box<dyn Cursor>) -> Result<()>,
+        mut seek: impl FnMut(&mut dyn Cursor) -> Result<()>,
     ) -> Result<()> {
         for source in &mut self.sources {
-            seek(source)?;
+            seek(&mut *source.cursor)?;
         }
         self.direction = direction;
-        self.sources.sort_by(|a, b| order(direction, &**a, &**b));
+        self.sources.sort_by(|a, b| order(direction, a, b));
         Ok(())
     }
 
@@ -51,7 +61,7 @@ impl Merge {
         let direction = self.direction;
         let mut at = 0;
         while let Some([moved, next]) = self.sources.get_mut(at..).and_then(<[_]>::first_chunk_mut) {
-            if order(direction, &**moved, &**next) != Ordering::Greater {
+            if order(direction, moved, next) != Ordering::Greater {
                 break;
             }
             std::mem::swap(moved, next);
@@ -68,7 +78,7 @@ impl Merge {
         };
         self.place(direction, |source| {
             source.seek(&at)?;
-            while before(&**source, &at, sequence) {
+            while before(source, &at, sequence) {
                 source.next()?;
             }
             if direction == Direction::Forward {
@@ -92,12 +102,12 @@ fn before(cursor: &dyn Cursor, key: &[u8], sequence: Sequence) -> bool {
         .is_some_and(|version| key::compare((version.key, version.sequence), (key, sequence)).is_lt())
 }
 
-/// Which of two cursors comes first; one that is exhausted comes last.
+/// Which of two sources comes first; one that is exhausted comes last.
 #[inline]
-fn order(direction: Direction, a: &dyn Cursor, b: &dyn Cursor) -> Ordering {
-    match (a.current(), b.current()) {
-        (Some(a), Some(b)) => {
-            let order = key::compare((a.key, a.sequence), (b.key, b.sequence));
+fn order(direction: Direction, a: &Source, b: &Source) -> Ordering {
+    match (a.cursor.current(), b.cursor.current()) {
+        (Some(x), Some(y)) => {
+            let order = key::compare((x.key, x.sequence), (y.key, y.sequence)).then(a.rank.cmp(&b.rank));
             if direction == Direction::Forward { order } else { order.reverse() }
         }
         (Some(_), None) => Ordering::Less,
@@ -129,7 +139,7 @@ impl Cursor for Merge {
             self.turn(Direction::Forward)?;
         }
         if let Some(first) = self.sources.first_mut() {
-            first.next()?;
+            first.cursor.next()?;
         }
         self.settle();
         Ok(())
@@ -141,7 +151,7 @@ impl Cursor for Merge {
             self.turn(Direction::Back)?;
         }
         if let Some(first) = self.sources.first_mut() {
-            first.prev()?;
+            first.cursor.prev()?;
         }
         self.settle();
         Ok(())
@@ -149,11 +159,11 @@ impl Cursor for Merge {
 
     #[inline]
     fn current(&self) -> Option<Version<'_>> {
-        self.sources.first()?.current()
+        self.sources.first()?.cursor.current()
     }
 
     fn value(&self) -> Value {
-        self.sources.first().map_or(Value::from_static(b""), |source| source.value())
+        self.sources.first().map_or(Value::from_static(b""), |source| source.cursor.value())
     }
 }
 

@@ -17,8 +17,11 @@ use crate::storage::Storage;
 
 type Rows = Vec<(Vec<u8>, u64, Kind, Vec<u8>)>;
 
+/// Key and sequence; kind, value and run.
+type Versions = BTreeMap<(Vec<u8>, u64), (Kind, Vec<u8>, usize)>;
+
 /// Each version, and which of a few runs it lies in.
-fn versions() -> impl Strategy<Value = BTreeMap<(Vec<u8>, u64), (Kind, Vec<u8>, usize)>> {
+fn versions() -> impl Strategy<Value = Versions> {
     let key = vec(0..3_u8, 0..5);
     let kind = prop_oneof![3 => Just(Kind::Put), 1 => Just(Kind::Delete)];
     btree_map((key, 1..30_u64), (kind, vec(any::<u8>(), 1..50), 0..4_usize), 0..120).prop_map(|rows| {
@@ -30,7 +33,7 @@ fn versions() -> impl Strategy<Value = BTreeMap<(Vec<u8>, u64), (Kind, Vec<u8>, 
     })
 }
 
-fn in_order(versions: &BTreeMap<(Vec<u8>, u64), (Kind, Vec<u8>, usize)>) -> Vec<(Version<'_>, usize)> {
+fn in_order(versions: &Versions) -> Vec<(Version<'_>, usize)> {
     let mut rows: Vec<_> = versions
         .iter()
         .map(|((key, sequence), (kind, value, run))| {
@@ -85,6 +88,25 @@ fn seen(rows: &Rows, snapshot: u64) -> BTreeMap<Vec<u8>, Vec<u8>> {
         .filter(|(_, (kind, _))| *kind == Kind::Put)
         .map(|(key, (_, value))| (key, value))
         .collect()
+}
+
+#[test]
+fn of_equal_versions_the_first_source_wins() {
+    let version = |key, value| (Version { key, sequence: 5, kind: Kind::Put, value }, 0);
+    let (old, _) = runs(&[version(b"a", b"old"), version(b"b", b"old"), version(b"d", b"old")]);
+    let delete = (Version { key: b"d", sequence: 5, kind: Kind::Delete, value: b"" }, 0);
+    let (own, _) = runs(&[version(b"b", b"own"), version(b"c", b"own"), delete]);
+    let scan = || {
+        let (own, old) = (own.clone(), old.clone());
+        let sources =
+            move || own.iter().chain(&old).map(|run| Box::new(run.cursor(Keep::Yes)) as _).collect();
+        Scan::new(Box::new(sources), .., 5).map(|row| row.unwrap()).map(|(k, v)| (k.to_vec(), v.to_vec()))
+    };
+    let expected = [(b"a", b"old"), (b"b", b"own"), (b"c", b"own")].map(|(k, v)| (k.to_vec(), v.to_vec()));
+    assert_eq!(scan().collect::<Vec<_>>(), expected);
+    let mut backwards: Vec<_> = scan().rev().collect();
+    backwards.reverse();
+    assert_eq!(backwards, expected);
 }
 
 proptest! {

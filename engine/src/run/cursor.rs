@@ -85,7 +85,7 @@ impl RunCursor {
         let value = row.value.as_ptr().addr() - base;
         self.suffix = suffix..suffix + row.suffix.len();
         self.value = value..value + row.value.len();
-        self.sequence = row.sequence_delta + self.run.base_sequence();
+        self.sequence = row.sequence_delta.wrapping_add(self.run.base_sequence());
         self.kind = kind;
         if self.prefix_len > 0 {
             self.key.truncate(self.prefix_len);

@@ -44,7 +44,7 @@ pub(crate) fn open(storage: &dyn Storage, path: &Path, id: RunId) -> Result<Open
         return Err(damaged(len, "the file ends before its footer"));
     };
     let footer = Footer::decode(&read(&*file, path, footer_at, FOOTER_LEN)?)
-        .filter(|footer| footer.number == number)
+        .filter(|footer| footer.number == number && footer.totals.base_sequence <= footer.totals.min_sequence)
         .ok_or_else(|| damaged(footer_at, "the footer's checksum does not hold"))?;
     let blocks_end = check_layout(&*file, path, &footer, footer_at)?;
 

@@ -110,7 +110,26 @@ impl Run {
         id: RunId,
         pool: &Arc<ReadPool>,
     ) -> Result<Arc<Self>> {
-        let opened = open::open(&**storage, path, id)?;
+        Self::open_at(storage, path, id, pool, None)
+    }
+
+    /// Opens a run whose sequences are counted from `base` instead of the base it was written with: a sorted load
+    /// writes its run before it knows the number of its commit.
+    pub fn open_at(
+        storage: &Arc<dyn Storage>,
+        path: &Path,
+        id: RunId,
+        pool: &Arc<ReadPool>,
+        base: Option<Sequence>,
+    ) -> Result<Arc<Self>> {
+        let mut opened = open::open(&**storage, path, id)?;
+        if let Some(base) = base {
+            let totals = &mut opened.footer.totals;
+            let shift = |sequence: Sequence| base.wrapping_add(sequence - totals.base_sequence);
+            opened.meta.min_sequence = shift(totals.min_sequence);
+            opened.meta.max_sequence = shift(totals.max_sequence);
+            totals.base_sequence = base;
+        }
         let map = match pool.mode() {
             ReadMode::Map => Some(opened.file.map().at("map", path)?),
             ReadMode::Read => None,
@@ -342,7 +361,7 @@ impl RunInner {
             if !matches(&block, entry.prefix_len, &row, key) {
                 continue;
             }
-            let sequence = row.sequence_delta + self.footer.totals.base_sequence;
+            let sequence = row.sequence_delta.wrapping_add(self.footer.totals.base_sequence);
             if sequence > snapshot {
                 return self.find_in_order(key, snapshot);
             }
@@ -369,7 +388,7 @@ impl RunInner {
                 if key.strip_prefix(block.prefix()) != Some(row.suffix) {
                     return Ok(None);
                 }
-                let sequence = row.sequence_delta + self.footer.totals.base_sequence;
+                let sequence = row.sequence_delta.wrapping_add(self.footer.totals.base_sequence);
                 if sequence <= snapshot {
                     let (value, kind) = (range_in(&bytes, row.value), self.kind(entry, &row)?);
                     return Ok(Some(Hit { value, sequence, kind, block: bytes }));

@@ -266,11 +266,11 @@ proptest! {
 
 fn sample(options: &RunOptions) -> (Arc<Memory>, Model) {
     let mut model = Model::new();
-    for n in 0..60_u64 {
+    for n in 0..25_u64 {
         let value = format!("value {n} ").repeat(n as usize % 7).into_bytes();
         model.insert(format!("key/{:03}", n * 7 % 100).into_bytes(), vec![(n + 1, Kind::Put, value)]);
     }
-    model.insert(b"key/many".to_vec(), (1..100).rev().map(|s| (s, Kind::Put, vec![s as u8; 20])).collect());
+    model.insert(b"key/many".to_vec(), (1..60).rev().map(|s| (s, Kind::Put, vec![s as u8; 20])).collect());
     let memory = Arc::new(Memory::default());
     write(&memory, &model, options);
     (memory, model)
@@ -332,6 +332,28 @@ fn any_cut_is_noticed() {
         let error = open(&memory, &pool).map(drop).unwrap_err();
         assert!(matches!(error, Error::Corrupt { .. } | Error::Foreign { .. }), "{length}: {error:?}");
     }
+}
+
+#[test]
+fn sequences_can_be_counted_from_another_base() {
+    let memory = Arc::new(Memory::default());
+    let storage: Arc<dyn Storage> = Arc::<Memory>::clone(&memory);
+    let rows =
+        [(b"a", 0), (b"b", 2), (b"b", 0)].map(|(key, sequence)| (key.to_vec(), sequence, Kind::Put, vec![1]));
+    let mut model = Model::new();
+    for (key, sequence, kind, value) in rows {
+        model.entry(key).or_default().push((sequence, kind, value));
+    }
+    write(&memory, &model, &RunOptions::default());
+    let pool = Arc::new(ReadPool::new(1 << 20, ReadMode::Map));
+    let run = Run::open_at(&storage, Path::new(PATH), 7, &pool, Some(100)).unwrap();
+    assert_eq!((run.meta().min_sequence, run.meta().max_sequence), (100, 102));
+    let at =
+        |key: &[u8], snapshot| run.get(key, key::hash(key), snapshot).unwrap().map(|found| found.sequence);
+    assert_eq!((at(b"b", 101), at(b"b", 102), at(b"a", 99)), (Some(100), Some(102), None));
+    let mut cursor = run.cursor(Keep::No);
+    cursor.seek(b"b").unwrap();
+    assert_eq!(cursor.current().map(|version| version.sequence), Some(102));
 }
 
 #[test]

@@ -147,6 +147,7 @@ impl RunWriter {
                 totals: Totals {
                     base_sequence: options.base_sequence,
                     min_sequence: Sequence::MAX,
+                    max_sequence: options.base_sequence,
                     ..Totals::default()
                 },
                 ..Footer::default()
