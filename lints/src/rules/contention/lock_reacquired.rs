@@ -1,10 +1,13 @@
-//! Finds a lock that is acquired again while its own guard is alive, in one function or through the calls it makes.
+//! Finds a lock that is acquired again while its own guard is alive, in one function or through the calls it makes
+//! (level deny); and one change split over two locks of the same thing, where the second writes back or acts on what the
+//! first saw (level warn).
 //!
 //! ## Why it is bad
 //!
 //! The thread waits for itself. A mutex taken twice never returns; so does a read-write lock of which the thread already
 //! holds either side, when it wants to write. Two reads by one thread stand still as well as soon as a writer has queued
-//! between them, which happens under load and not in a test.
+//! between them, which happens under load and not in a test. Between the two halves of a split change another thread
+//! may make its own, which is then lost.
 //!
 //! ## Example
 //!
@@ -28,7 +31,8 @@
 //! ## Not reported
 //!
 //! Different locks, different elements of a sharded structure, `try_lock` and the like under one's own guard, locks that
-//! may be taken again (`ReentrantMutex`, `read_recursive`). Two reads of a lock that nothing writes.
+//! may be taken again (`ReentrantMutex`, `read_recursive`). Two reads of a lock that nothing writes. Double-checked
+//! locking that looks again under the second lock; methods by `&mut self`.
 //!
 //! ## Known limits
 //!
@@ -60,6 +64,7 @@ pub const RULE: Rule = Rule {
 fn check(a: &Analysis, out: &mut Vec<Finding>) {
     let written = a.effects.written_classes();
     for unit in units(a) {
+        super::split_update::check(unit, out);
         let mut reported = FxHashSet::default();
         for event in unit.events() {
             let mut effects = unit.effects().at(unit.ix, event.expr);

@@ -6,6 +6,7 @@ pub mod lock_order_cycle;
 pub mod lock_reacquired;
 pub mod shard_guard_reentry;
 pub mod shared_map_lock;
+mod split_update;
 
 use crate::finding::Finding;
 use crate::hir::ExprId;

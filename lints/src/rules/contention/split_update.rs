@@ -1,0 +1,277 @@
+//! The second half of `lock-reacquired`: one change made in two regions, the second acting on what the first saw.
+
+use crate::finding::{Confidence, Finding, Level, Related, Severity};
+use crate::flow::{Held, Place, Root, walk};
+use crate::hir::{Block, Body, ExprId, ExprKind, LocalId, MacroKind, Stmt};
+use crate::infer::{Callee, SelfMode};
+use crate::knowledge::Op;
+use crate::rules::held::{Guard, Unit, grade};
+
+/// How the second region depends on the first.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Split {
+    /// Writes a value made from what was read: a change in between is lost.
+    WriteBack,
+    /// Changes on a condition that was looked at before.
+    CheckThenAct,
+    /// Puts in what was found missing.
+    FillOnMiss,
+}
+
+/// Reports pairs of regions of one lock in a unit that do not overlap and belong together.
+pub(super) fn check(unit: Unit<'_>, out: &mut Vec<Finding>) {
+    let guards: Vec<Guard<'_>> = unit
+        .guards()
+        .filter(|g| matches!(g.lock.held, Held::Lock | Held::AsyncLock) && g.lock.site.is_some())
+        .collect();
+    if guards.len() < 2 || by_mut_self(unit) {
+        return;
+    }
+    let body = unit.a.program.body(unit.body);
+    for &second in &guards {
+        let Some(site) = second.lock.site.filter(|_| second.lock.mode.exclusive) else { continue };
+        let first = guards
+            .iter()
+            .filter(|g| g.ix != second.ix && same_place(unit, **g, second) && before(unit, **g, second))
+            .filter(|g| !overlap(unit, g.ix, site))
+            .find_map(|&g| Some((g, depends(unit, body, g, second)?)));
+        if let Some((first, split)) = first {
+            out.push(report(unit, first, second, split));
+        }
+    }
+}
+
+/// `&mut self`: nobody else is there.
+fn by_mut_self(unit: Unit<'_>) -> bool {
+    unit.a.program.fn_item(unit.owner).is_some_and(|f| matches!(f.self_param, Some(crate::hir::SelfParam::RefMut)))
+}
+
+fn same_place(unit: Unit<'_>, a: Guard<'_>, b: Guard<'_>) -> bool {
+    let stable = |place: &Place| {
+        place.is_exact()
+            && match place.root {
+                Root::Local(body, local) => !unit.a.flow.origins.get(&unit.a.program, body).varies(local),
+                Root::Static(_) => true,
+                _ => false,
+            }
+    };
+    match (&a.lock.place, &b.lock.place) {
+        (Some(a), Some(b)) => a == b && stable(a),
+        _ => false,
+    }
+}
+
+fn before(unit: Unit<'_>, a: Guard<'_>, b: Guard<'_>) -> bool {
+    let body = unit.a.program.body(unit.body);
+    match (a.lock.site, b.lock.site) {
+        (Some(a), Some(b)) => body.expr(a).span.hi <= body.expr(b).span.lo,
+        _ => false,
+    }
+}
+
+fn overlap(unit: Unit<'_>, first: u32, second_site: ExprId) -> bool {
+    unit.events().iter().any(|e| e.expr == second_site && e.held.contains(&first))
+}
+
+fn depends(unit: Unit<'_>, body: &Body, first: Guard<'_>, second: Guard<'_>) -> Option<Split> {
+    let seen = seen_values(unit, body, first);
+    let mentions = |root: ExprId| {
+        let mut found = false;
+        walk::for_each_below(body, root, &mut |id| {
+            found |= match body.expr(id).kind {
+                ExprKind::Local(local) => seen.contains(&local) || first.flow.locals.contains(&local),
+                _ => Some(id) == first.lock.site,
+            };
+            !found
+        });
+        found
+    };
+    let acts = acts(unit, body, second);
+    if acts.is_empty() || rechecks(unit, body, second) {
+        return None;
+    }
+    for act in &acts {
+        if act.overwrites && act.operands.iter().any(|&e| !seen.is_empty() && mentions(e)) {
+            return Some(Split::WriteBack);
+        }
+    }
+    let site = second.lock.site?;
+    if !decided_by(body, site, &mentions) {
+        return None;
+    }
+    // Filling a gap twice costs work, not data.
+    Some(if acts.iter().all(|a| a.inserts) { Split::FillOnMiss } else { Split::CheckThenAct })
+}
+
+/// Variables that hold data got from under the first guard.
+fn seen_values(unit: Unit<'_>, body: &Body, first: Guard<'_>) -> Vec<LocalId> {
+    let origins = unit.a.flow.origins.get(&unit.a.program, unit.body);
+    (0..body.locals.len() as u32)
+        .map(LocalId)
+        .filter(|&l| !first.flow.locals.contains(&l))
+        .filter(|&l| origins.source(l).is_some_and(|source| contains_or_derives(unit, body, source, first)))
+        .collect()
+}
+
+fn contains_or_derives(unit: Unit<'_>, body: &Body, source: ExprId, first: Guard<'_>) -> bool {
+    let mut found = false;
+    walk::for_each_below(body, source, &mut |id| {
+        found |= Some(id) == first.lock.site
+            || matches!(body.expr(id).kind, ExprKind::Local(l) if first.flow.locals.contains(&l));
+        // A block's value is its own business.
+        !found && !matches!(body.expr(id).kind, ExprKind::Closure(_))
+    });
+    found && !unit.cx().facts.holds_guard(unit.a.types[unit.body.0 as usize].expr(source))
+}
+
+/// A change made through the second guard.
+struct Act {
+    /// What was there is replaced.
+    overwrites: bool,
+    /// Adds an entry.
+    inserts: bool,
+    operands: Vec<ExprId>,
+}
+
+fn acts(unit: Unit<'_>, body: &Body, second: Guard<'_>) -> Vec<Act> {
+    let types = &unit.a.types[unit.body.0 as usize];
+    let mut found = Vec::new();
+    for (id, expr) in body.exprs.iter().enumerate() {
+        let id = ExprId(id as u32);
+        match &expr.kind {
+            ExprKind::Assign { lhs, rhs } if unit.derives(second, *lhs) => {
+                found.push(Act { overwrites: true, inserts: false, operands: vec![*rhs] });
+            }
+            ExprKind::AssignOp { lhs, .. } if unit.derives(second, *lhs) => {
+                found.push(Act { overwrites: false, inserts: false, operands: Vec::new() });
+            }
+            ExprKind::Method { recv, args, .. } => {
+                let by_mut = types.receivers.get(&id).is_some_and(|r| r.mode == SelfMode::RefMut);
+                if !by_mut || !unit.derives(second, *recv) {
+                    continue;
+                }
+                let op = match types.callee(id) {
+                    Callee::Ext(path) => unit.cx().facts.tags(path).and_then(|t| t.op),
+                    _ => None,
+                };
+                // What takes away or looks again tells by its result how it found things.
+                if matches!(op, Some(Op::Insert)) {
+                    found.push(Act { overwrites: true, inserts: true, operands: args.to_vec() });
+                }
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// Whether the second region looks before it acts: a condition, `entry`, `get_or_insert`, a lookup.
+fn rechecks(unit: Unit<'_>, body: &Body, second: Guard<'_>) -> bool {
+    body.exprs.iter().any(|expr| match &expr.kind {
+        ExprKind::If { cond, .. } | ExprKind::While { cond, .. } => reads(unit, body, *cond, second),
+        ExprKind::Match { scrutinee, .. } | ExprKind::Let { scrutinee, .. } => reads(unit, body, *scrutinee, second),
+        ExprKind::Method { recv, name, .. } => {
+            matches!(
+                name.as_str(),
+                "entry" | "get_or_insert" | "get_or_insert_with" | "get" | "get_mut" | "contains_key" | "contains"
+                    | "is_none" | "is_some" | "take" | "max" | "min"
+            ) && unit.derives(second, *recv)
+        }
+        _ => false,
+    })
+}
+
+fn reads(unit: Unit<'_>, body: &Body, root: ExprId, second: Guard<'_>) -> bool {
+    let mut found = false;
+    walk::for_each_below(body, root, &mut |id| {
+        found |= Some(id) == second.lock.site
+            || matches!(body.expr(id).kind, ExprKind::Local(_)) && unit.derives(second, id);
+        !found
+    });
+    found
+}
+
+/// Whether a condition that mentions what was seen decides if `site` is reached: it lies in a branch, or after a branch
+/// that leaves.
+fn decided_by(body: &Body, site: ExprId, mentions: &dyn Fn(ExprId) -> bool) -> bool {
+    let at = body.expr(site).span;
+    let inside = |e: ExprId| body.expr(e).span.contains(at);
+    body.exprs.iter().any(|expr| match &expr.kind {
+        ExprKind::If { cond, then, els } => {
+            (inside(*then) || els.is_some_and(inside)) && mentions(*cond)
+        }
+        ExprKind::Match { scrutinee, arms } => {
+            arms.iter().any(|arm| inside(arm.body)) && mentions(*scrutinee)
+        }
+        ExprKind::Block(block) => leaves_before(body, block, at, mentions),
+        _ => false,
+    })
+}
+
+fn leaves_before(
+    body: &Body,
+    block: &Block,
+    at: crate::source::Span,
+    mentions: &dyn Fn(ExprId) -> bool,
+) -> bool {
+    let mut left = false;
+    for stmt in &block.stmts {
+        let span = match stmt {
+            Stmt::Let { span, .. } | Stmt::Expr { span, .. } => *span,
+        };
+        if span.contains(at) {
+            return left;
+        }
+        if span.lo > at.hi {
+            return false;
+        }
+        if let Stmt::Expr { expr, .. } = stmt
+            && let ExprKind::If { cond, then, els: None } = &body.expr(*expr).kind
+            && leaves(body, *then)
+            && mentions(*cond)
+        {
+            left = true;
+        }
+    }
+    left && block.tail.is_some_and(|t| body.expr(t).span.contains(at))
+}
+
+/// Whether a block ends by leaving the function or loop.
+fn leaves(body: &Body, id: ExprId) -> bool {
+    match &body.expr(id).kind {
+        ExprKind::Return(_) | ExprKind::Break { .. } | ExprKind::Continue { .. } => true,
+        ExprKind::Macro(m) => m.kind == MacroKind::Diverge,
+        ExprKind::Block(b) => match (b.tail, b.stmts.last()) {
+            (Some(tail), _) => leaves(body, tail),
+            (None, Some(Stmt::Expr { expr, .. })) => leaves(body, *expr),
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+fn report(unit: Unit<'_>, first: Guard<'_>, second: Guard<'_>, split: Split) -> Finding {
+    let name = unit.lock_name(second.lock);
+    let mut f = unit.finding(&super::lock_reacquired::RULE, unit.acquired_at(second), &name);
+    let (confidence, message) = match split {
+        Split::WriteBack => (
+            Confidence::High,
+            format!("`{name}` is written back from a value read under an earlier lock of it: changes in between are lost"),
+        ),
+        Split::CheckThenAct => (
+            Confidence::Medium,
+            format!("`{name}` is changed on a condition that was checked under an earlier lock of it: it may hold no longer"),
+        ),
+        Split::FillOnMiss => (
+            Confidence::Low,
+            format!("`{name}` is filled after a miss seen under an earlier lock of it: two threads may both fill it"),
+        ),
+    };
+    grade(&mut f, Level::Warn, Severity::High, confidence);
+    f.message = message;
+    f.label = "acts on what the first lock saw".to_owned();
+    f.help = "do both under one lock, or check again under the second (`entry`, a compare)".to_owned();
+    f.related.push(Related { at: unit.acquired_at(first), label: "looked at here".to_owned() });
+    super::facts(unit, first, second.lock.site.unwrap_or(ExprId(0)), &mut f);
+    f
+}
