@@ -164,9 +164,8 @@ impl<'a> Collector<'a> {
         let future = matches!(self.ty(id).kind(), TyKind::Future(_)) || self.awaited.contains(&id);
         if !future {
             if let Some(blocking) = tags.blocks {
-                let object = self.object(id, path);
-                if let Some(object) = object {
-                    self.direct(id, id, What::Block(blocking, object));
+                if let Some(object) = self.object(id, path, blocking) {
+                    self.direct(id, id, What::Block(self.refine(id, blocking), object));
                 }
             }
             self.acquire(id, id, tags);
@@ -210,7 +209,7 @@ impl<'a> Collector<'a> {
     }
 
     /// What a blocking outside call works on; `None` if that is memory.
-    fn object(&self, id: ExprId, path: Name) -> Option<Object> {
+    fn object(&self, id: ExprId, path: Name, blocking: Blocking) -> Option<Object> {
         let types = &self.cx.types[self.ix.0 as usize];
         let args = arguments(self.cx, self.ix, id);
         // Methods of traits are as blocking as what has them.
@@ -229,8 +228,11 @@ impl<'a> Collector<'a> {
         let class = self.cx.facts.io_class(ty);
         let root = self.root_local(arg);
         if self.is_method(id) || through_trait {
+            // A thread, a process, a channel waits whatever it carries.
+            let transfers = matches!(blocking, Blocking::Fs | Blocking::Fsync | Blocking::Net | Blocking::Stdio);
             return match class {
-                IoClass::Memory => None,
+                IoClass::Memory if transfers && (through_trait || self.in_memory(ty)) => None,
+                IoClass::Memory => Some(root.map_or(Object::Other, Object::Local)),
                 IoClass::Io => Some(root.map_or(Object::Other, Object::Local)),
                 IoClass::Generic => root.map(Object::Generic),
                 IoClass::Unknown if through_trait => None,
@@ -251,6 +253,19 @@ impl<'a> Collector<'a> {
             (IoClass::Io, Some(local)) => Object::Local(local),
             _ => Object::Other,
         })
+    }
+
+    fn in_memory(&self, ty: Ty) -> bool {
+        self.cx.program.knowledge.of(ty).is_some_and(|i| i.in_memory || i.io_object)
+    }
+
+    /// A stream's `write` is as slow as the stream.
+    fn refine(&self, id: ExprId, blocking: Blocking) -> Blocking {
+        let types = &self.cx.types[self.ix.0 as usize];
+        let net = types.receivers.get(&id).is_some_and(|r| {
+            r.ty.any(&mut |t| t.as_ext().is_some_and(|(path, _)| path.as_str().contains("::net::")))
+        });
+        if blocking == Blocking::Fs && net { Blocking::Net } else { blocking }
     }
 
     /// The variable that an expression leads back to, through fields, methods and aliases.

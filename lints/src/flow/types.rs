@@ -223,7 +223,9 @@ impl<'a> TypeFacts<'a> {
             TyKind::Tuple(parts) => self.worst(parts.iter().copied(), seen, depth),
             TyKind::Ext(path, args) => {
                 let Some(info) = self.program.knowledge.type_info(*path) else { return IoClass::Unknown };
-                if info.io_object {
+                // A buffer is what it wraps; a channel's end is none of what it carries.
+                let wraps = path.as_str().starts_with("std::io::") && !args.is_empty();
+                if info.io_object && !wraps {
                     IoClass::Io
                 } else if info.in_memory {
                     IoClass::Memory

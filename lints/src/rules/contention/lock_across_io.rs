@@ -46,6 +46,7 @@ use crate::Analysis;
 use crate::effects::{EventEffect, Key, Object};
 use crate::finding::{Applicability, Confidence, Finding, Level, Related, Severity};
 use crate::flow::{Held, HeldEvent, IoClass};
+use crate::infer::Callee;
 use crate::knowledge::{Blocking, Container};
 use crate::rule::{Group, Rule};
 use crate::rules::held::{Guard, Unit, blocks_on, callee_name, units};
@@ -122,6 +123,14 @@ fn own_io(unit: Unit<'_>, guard: Guard<'_>, effect: &EventEffect, object: Object
     }
     if let Object::Local(local) | Object::Generic(local) = object
         && guard.flow.locals.contains(&local)
+    {
+        return true;
+    }
+    // Opening what the lock is there to guard.
+    if effect.through.is_none()
+        && let Callee::Ext(path) = unit.a.types[unit.body.0 as usize].callee(effect.call)
+        && let Some((ty, _)) = path.as_str().rsplit_once("::")
+        && guarded.any(&mut |t| t.is_ext(ty))
     {
         return true;
     }
