@@ -229,7 +229,8 @@ impl<'a> Collector<'a> {
         let root = self.root_local(arg);
         if self.is_method(id) || through_trait {
             // A thread, a process, a channel waits whatever it carries.
-            let transfers = matches!(blocking, Blocking::Fs | Blocking::Fsync | Blocking::Net | Blocking::Stdio);
+            let transfers =
+                matches!(blocking, Blocking::Fs | Blocking::Fsync | Blocking::Net | Blocking::Stdio);
             return match class {
                 IoClass::Memory if transfers && (through_trait || self.in_memory(ty)) => None,
                 IoClass::Memory => Some(root.map_or(Object::Other, Object::Local)),

@@ -43,7 +43,10 @@ pub(super) fn check(unit: Unit<'_>, out: &mut Vec<Finding>) {
 
 /// `&mut self`: nobody else is there.
 fn by_mut_self(unit: Unit<'_>) -> bool {
-    unit.a.program.fn_item(unit.owner).is_some_and(|f| matches!(f.self_param, Some(crate::hir::SelfParam::RefMut)))
+    unit.a
+        .program
+        .fn_item(unit.owner)
+        .is_some_and(|f| matches!(f.self_param, Some(crate::hir::SelfParam::RefMut)))
 }
 
 fn same_place(unit: Unit<'_>, a: Guard<'_>, b: Guard<'_>) -> bool {
@@ -169,12 +172,24 @@ fn acts(unit: Unit<'_>, body: &Body, second: Guard<'_>) -> Vec<Act> {
 fn rechecks(unit: Unit<'_>, body: &Body, second: Guard<'_>) -> bool {
     body.exprs.iter().any(|expr| match &expr.kind {
         ExprKind::If { cond, .. } | ExprKind::While { cond, .. } => reads(unit, body, *cond, second),
-        ExprKind::Match { scrutinee, .. } | ExprKind::Let { scrutinee, .. } => reads(unit, body, *scrutinee, second),
+        ExprKind::Match { scrutinee, .. } | ExprKind::Let { scrutinee, .. } => {
+            reads(unit, body, *scrutinee, second)
+        }
         ExprKind::Method { recv, name, .. } => {
             matches!(
                 name.as_str(),
-                "entry" | "get_or_insert" | "get_or_insert_with" | "get" | "get_mut" | "contains_key" | "contains"
-                    | "is_none" | "is_some" | "take" | "max" | "min"
+                "entry"
+                    | "get_or_insert"
+                    | "get_or_insert_with"
+                    | "get"
+                    | "get_mut"
+                    | "contains_key"
+                    | "contains"
+                    | "is_none"
+                    | "is_some"
+                    | "take"
+                    | "max"
+                    | "min"
             ) && unit.derives(second, *recv)
         }
         _ => false,
@@ -197,9 +212,7 @@ fn decided_by(body: &Body, site: ExprId, mentions: &dyn Fn(ExprId) -> bool) -> b
     let at = body.expr(site).span;
     let inside = |e: ExprId| body.expr(e).span.contains(at);
     body.exprs.iter().any(|expr| match &expr.kind {
-        ExprKind::If { cond, then, els } => {
-            (inside(*then) || els.is_some_and(inside)) && mentions(*cond)
-        }
+        ExprKind::If { cond, then, els } => (inside(*then) || els.is_some_and(inside)) && mentions(*cond),
         ExprKind::Match { scrutinee, arms } => {
             arms.iter().any(|arm| inside(arm.body)) && mentions(*scrutinee)
         }
@@ -256,15 +269,21 @@ fn report(unit: Unit<'_>, first: Guard<'_>, second: Guard<'_>, split: Split) -> 
     let (confidence, message) = match split {
         Split::WriteBack => (
             Confidence::High,
-            format!("`{name}` is written back from a value read under an earlier lock of it: changes in between are lost"),
+            format!(
+                "`{name}` is written back from a value read under an earlier lock of it: changes in between are lost"
+            ),
         ),
         Split::CheckThenAct => (
             Confidence::Medium,
-            format!("`{name}` is changed on a condition that was checked under an earlier lock of it: it may hold no longer"),
+            format!(
+                "`{name}` is changed on a condition that was checked under an earlier lock of it: it may hold no longer"
+            ),
         ),
         Split::FillOnMiss => (
             Confidence::Low,
-            format!("`{name}` is filled after a miss seen under an earlier lock of it: two threads may both fill it"),
+            format!(
+                "`{name}` is filled after a miss seen under an earlier lock of it: two threads may both fill it"
+            ),
         ),
     };
     grade(&mut f, Level::Warn, Severity::High, confidence);
