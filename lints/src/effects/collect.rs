@@ -163,10 +163,10 @@ impl<'a> Collector<'a> {
         let Some(tags) = self.cx.facts.tags(path) else { return };
         let future = matches!(self.ty(id).kind(), TyKind::Future(_)) || self.awaited.contains(&id);
         if !future {
-            if let Some(blocking) = tags.blocks {
-                if let Some(object) = self.object(id, path, blocking) {
-                    self.direct(id, id, What::Block(self.refine(id, blocking), object));
-                }
+            if let Some(blocking) = tags.blocks
+                && let Some(object) = self.object(id, path, blocking)
+            {
+                self.direct(id, id, What::Block(self.refine(id, blocking), object));
             }
             self.acquire(id, id, tags);
         }

@@ -6,6 +6,7 @@ pub mod build;
 pub mod cfg;
 pub mod liveness;
 pub mod locks;
+pub mod origins;
 pub mod place;
 pub mod regions;
 pub mod types;
@@ -15,7 +16,8 @@ pub mod walk;
 use rayon::prelude::*;
 
 pub use locks::{Held, LockInfo};
-pub use place::{Class, ClassOf, OriginTable, Place, PlaceCx, Root, Step};
+pub use origins::{OriginTable, Origins};
+pub use place::{Class, ClassOf, Place, PlaceCx, Root, Step};
 pub use regions::{HeldEvent, Regions, TokenFlow};
 pub use types::{IoClass, TypeFacts, TypeMemo};
 pub use units::{Unit, UnitIx, UnitKind, Units};
