@@ -8,6 +8,7 @@ pub mod key;
 pub mod merge;
 pub mod run;
 pub mod storage;
+pub mod tags;
 
 pub use blocks::pinned::Value;
 pub use error::{Error, Result};
