@@ -11,8 +11,9 @@ use crate::program::{DefId, DefKind, Program};
 use crate::source::{FileId, Location, Sources, Span};
 use crate::ty::TraitRef;
 
+use super::build::Builder;
 use super::hash::{Fingerprint, Fingerprinter};
-use super::term::{Builder, Term};
+use super::term::Term;
 
 /// A function with a body, outside tests, generated code and macros.
 #[derive(Clone, Debug)]

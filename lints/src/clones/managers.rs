@@ -6,11 +6,11 @@ use crate::link::HeadKey;
 use crate::program::{DefId, DefKind, Program};
 use crate::source::Location;
 
+use super::build::Builder;
 use super::fields::{FieldClass, classify, likeness};
 use super::generalise::{Aligned, Hole, Param, Params, holes};
 use super::index::{Index, Terms};
 use super::similar;
-use super::term::Builder;
 use super::unify::{HoleKind, Pairing, Renaming, unify};
 
 /// Structs that one generic type could replace.

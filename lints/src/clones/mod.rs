@@ -4,6 +4,8 @@
 //! ([`hash`]) bring likely copies together ([`similar`]: MinHash and banding); only those are aligned exactly
 //! ([`unify`]) and generalised to one pattern with holes ([`generalise`]), which is what the fixers build on.
 
+mod build;
+mod build_types;
 pub mod fields;
 pub mod functions;
 pub mod generalise;

@@ -12,18 +12,30 @@
 //! # Example
 //!
 //! ```rust
-//! async fn create_user(state: State, req: CreateUser) -> Result<Reply, Error> {
-//!     if req.name.is_empty() {
-//!         return Err(Error::bad("name"));
+//! struct Users;
+//!
+//! impl Users {
+//!     fn create(&self, name: &str) -> Result<u64, String> {
+//!         Ok(name.len() as u64)
 //!     }
-//!     let caller = state.auth.caller()?;
-//!     if !caller.may(Right::CreateUser) {
-//!         return Err(Error::forbidden());
-//!     }
-//!     let made = state.users.create(&req).await?;
-//!     Ok(Reply::new(made))
 //! }
-//! // the same for `create_order` and `create_item`
+//!
+//! struct State {
+//!     rights: Vec<&'static str>,
+//!     users: Users,
+//! }
+//!
+//! fn create_user(state: &State, name: &str) -> Result<String, String> {
+//!     if name.is_empty() {
+//!         return Err("a user needs a name".to_owned());
+//!     }
+//!     if !state.rights.contains(&"user.create") {
+//!         return Err("forbidden".to_owned());
+//!     }
+//!     let id = state.users.create(name)?;
+//!     Ok(format!("created {id}"))
+//! }
+//! // … and the same for `create_order` and `create_item`.
 //! ```
 //!
 //! # What to use instead

@@ -15,19 +15,29 @@
 //! # Example
 //!
 //! ```rust
+//! use std::collections::HashMap;
+//! use std::sync::RwLock;
+//! use std::sync::atomic::{AtomicBool, Ordering};
+//!
+//! struct User;
+//!
 //! struct Users {
 //!     users: RwLock<HashMap<u64, User>>,
 //!     running: AtomicBool,
 //! }
+//!
 //! impl Users {
-//!     fn get(&self, id: u64) -> Option<User> {
-//!         let users = self.users.read();
-//!         users.get(&id).cloned()
+//!     fn start(&self) -> bool {
+//!         !self.running.swap(true, Ordering::AcqRel)
 //!     }
-//!     // insert, remove, list, start, stop …
+//!     fn insert(&self, id: u64, user: User) {
+//!         self.users.write().unwrap().insert(id, user);
+//!     }
+//!     fn remove(&self, id: u64) -> Option<User> {
+//!         self.users.write().unwrap().remove(&id)
+//!     }
 //! }
-//! struct Orders { /* the same with `Order` */ }
-//! struct Items { /* the same with `Item` */ }
+//! // … and `Orders` with `Order`, and `Items` with `Item`.
 //! ```
 //!
 //! # What to use instead
@@ -35,10 +45,17 @@
 //! One generic type, with an alias for each of the old names (or a trait, where the members differ in a step):
 //!
 //! ```rust
+//! use std::collections::HashMap;
+//! use std::sync::RwLock;
+//! use std::sync::atomic::AtomicBool;
+//!
+//! struct User;
+//!
 //! struct Manager<T> {
 //!     entries: RwLock<HashMap<u64, T>>,
 //!     running: AtomicBool,
 //! }
+//!
 //! type Users = Manager<User>;
 //! ```
 //!

@@ -13,18 +13,29 @@
 //! # Example
 //!
 //! ```rust
+//! enum Health {
+//!     Up,
+//!     Degraded,
+//!     Down,
+//! }
+//!
+//! struct Cache {
+//!     running: bool,
+//!     errors: u32,
+//! }
+//!
 //! impl Cache {
 //!     fn health(&self) -> Health {
-//!         if !self.is_running() {
+//!         if !self.running {
 //!             return Health::Down;
 //!         }
-//!         if self.has_errors() {
+//!         if self.errors > 0 {
 //!             return Health::Degraded;
 //!         }
 //!         Health::Up
 //!     }
 //! }
-//! // the same in `impl Pool` and `impl Queue`
+//! // … and the same `health` in `impl Pool` and `impl Queue`.
 //! ```
 //!
 //! # What to use instead
