@@ -6,7 +6,7 @@ use crate::hir::*;
 use crate::name::{Name, well_known as wk};
 use crate::source::Span;
 
-use super::hash::text_hash;
+use super::hash::{format_hash, text_hash};
 use super::term::{Atom, Kind, Node, Term};
 use super::vocabulary::VOCABULARY;
 
@@ -87,6 +87,23 @@ impl<'a> Builder<'a> {
 
     pub(super) fn text_of(&self, span: Span) -> Atom {
         Atom::Lit(text_hash(self.text.get(span.lo as usize..span.hi as usize).unwrap_or("")))
+    }
+
+    /// Where the first plain string literal in a span stands.
+    fn first_string(&self, span: Span) -> Option<Span> {
+        let text = self.text.get(span.lo as usize..span.hi as usize)?;
+        let start = text.find('"')?;
+        if text[..start].ends_with(['#', 'r']) {
+            return None;
+        }
+        let mut escaped = false;
+        let length = text.bytes().skip(start + 1).position(|b| {
+            let ends = b == b'"' && !escaped;
+            escaped = b == b'\\' && !escaped;
+            ends
+        })?;
+        let lo = span.lo + start as u32;
+        Some(Span::new(lo, lo + length as u32 + 2))
     }
 
     fn opt(&mut self, body: &'a Body, expr: Option<ExprId>) {
@@ -375,7 +392,8 @@ impl<'a> Builder<'a> {
         let extra = text_hash(name) ^ ((call.args.len() as u64) << 1);
         let at = self.open(Kind::Macro, extra, Atom::None, span);
         if let Some(format) = &call.format {
-            self.leaf(Kind::Lit, 1, Atom::Lit(text_hash(format)), span);
+            let at = self.first_string(span).unwrap_or(span);
+            self.leaf(Kind::Lit, 1, Atom::Lit(format_hash(format)), at);
         } else if call.args.is_empty() {
             let atom = self.text_of(span);
             self.leaf(Kind::Missing, 1, atom, span);

@@ -48,9 +48,14 @@ pub enum What {
 }
 
 impl FieldClass {
+    /// A keyed collection.
+    pub fn is_store(self) -> bool {
+        matches!(self.what, What::Keyed | What::KeyedRecord)
+    }
+
     /// A keyed collection that several threads may change: what makes a manager of a struct.
     pub fn is_shared_store(self) -> bool {
-        self.access != Access::Plain && matches!(self.what, What::Keyed | What::KeyedRecord)
+        self.access != Access::Plain && self.is_store()
     }
 }
 

@@ -28,6 +28,15 @@ pub struct Fingerprint {
     pub pieces: Box<[u64]>,
 }
 
+impl Fingerprint {
+    /// Statement shapes that both have over those that either has, from 0 to 1.
+    pub fn share(&self, other: &Fingerprint) -> f64 {
+        let common = self.pieces.iter().filter(|piece| other.pieces.binary_search(piece).is_ok()).count();
+        let all = self.pieces.len() + other.pieces.len() - common;
+        if all == 0 { 0.0 } else { common as f64 / all as f64 }
+    }
+}
+
 /// The shape of one subtree given as its preorder nodes. With the sizes, preorder determines the tree, so one linear
 /// hash will do.
 pub fn shape_of(nodes: &[Node]) -> u64 {
@@ -120,6 +129,24 @@ pub fn text_hash(text: &str) -> u64 {
     let mut hasher = FxHasher::default();
     text.hash(&mut hasher);
     hasher.finish() | 1
+}
+
+/// The hash of a format string with the names of its inline captures left out: they are arguments of the macro too.
+pub fn format_hash(text: &str) -> u64 {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        out.push(c);
+        if c != '{' {
+            continue;
+        }
+        if chars.next_if_eq(&'{').is_some() {
+            out.push('{');
+        } else if chars.peek().is_some_and(|c| c.is_alphabetic() || *c == '_') {
+            while chars.next_if(|c| c.is_alphanumeric() || *c == '_').is_some() {}
+        }
+    }
+    text_hash(&out)
 }
 
 /// Finaliser of MurmurHash3: FxHash alone leaves its low bits weak.

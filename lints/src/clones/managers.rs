@@ -11,6 +11,7 @@ use super::fields::{FieldClass, classify, likeness};
 use super::generalise::{Aligned, Hole, Param, Params, holes};
 use super::index::{Index, Terms};
 use super::similar;
+use super::term::Atom;
 use super::unify::{HoleKind, Pairing, Renaming, unify};
 
 /// Structs that one generic type could replace.
@@ -123,7 +124,7 @@ pub fn find(program: &Program, index: &Index, terms: &mut Terms<'_>) -> Vec<Mana
         })
         .collect();
     let groups = similar::groups(&sets, |a, b| {
-        compare(&candidates[a as usize], &candidates[b as usize], index, &mut *terms).is_some()
+        compare(program, &candidates[a as usize], &candidates[b as usize], index, &mut *terms).is_some()
     });
     let mut clusters = Vec::new();
     for group in groups {
@@ -145,7 +146,7 @@ fn candidates(program: &Program, index: &Index) -> Vec<Candidate> {
             continue;
         }
         let fields = classify(program, id);
-        if !fields.iter().any(|f| f.is_shared_store()) {
+        if !fields.iter().any(|f| f.is_store()) {
             continue;
         }
         let mut methods = Vec::new();
@@ -177,7 +178,13 @@ fn place(program: &Program, def: DefId) -> (u32, u32) {
 }
 
 /// Whether `b` is `a` written again, and how they correspond.
-fn compare(a: &Candidate, b: &Candidate, index: &Index, terms: &mut Terms<'_>) -> Option<Match> {
+fn compare(
+    program: &Program,
+    a: &Candidate,
+    b: &Candidate,
+    index: &Index,
+    terms: &mut Terms<'_>,
+) -> Option<Match> {
     if likeness(&a.fields, &b.fields) < FIELD_LIKENESS {
         return None;
     }
@@ -188,6 +195,11 @@ fn compare(a: &Candidate, b: &Candidate, index: &Index, terms: &mut Terms<'_>) -
         left += index.functions[*x as usize].print.nodes;
         right += index.functions[*y as usize].print.nodes;
         agreeing += pairing.agreeing;
+    }
+    // A map that nobody else can reach makes a manager only of a type that keeps changing and asking it.
+    let shared = |c: &Candidate| c.fields.iter().any(|f| f.is_shared_store());
+    if !(shared(a) && shared(b)) && !keeps_store(program, a, &found.methods, index, terms) {
+        return None;
     }
     let covers = |part: u32, whole: u32| f64::from(part) >= COVERAGE * f64::from(whole);
     if found.methods.len() < MIN_METHODS
@@ -202,23 +214,48 @@ fn compare(a: &Candidate, b: &Candidate, index: &Index, terms: &mut Terms<'_>) -
     Some(found)
 }
 
-/// Pairs methods: equal shapes first, largest first and equal names before others; then equal names.
+/// Whether methods that correspond change a keyed collection of `self` through `&mut self`, and others ask it.
+fn keeps_store(
+    program: &Program,
+    of: &Candidate,
+    methods: &[(u32, u32, Pairing)],
+    index: &Index,
+    terms: &mut Terms<'_>,
+) -> bool {
+    let ItemKind::Struct(item) = &program.item(of.def).kind else { return false };
+    let stores: Vec<_> =
+        item.fields.iter().zip(&of.fields).filter(|(_, c)| c.is_store()).map(|(f, _)| f.name).collect();
+    let (mut changes, mut asks) = (false, false);
+    for (method, ..) in methods {
+        let receiver = index.functions[*method as usize].form.receiver;
+        let term = terms.get(*method);
+        let touches = term.nodes.iter().any(|n| matches!(n.atom, Atom::OwnField(f) if stores.contains(&f)));
+        changes |= touches && receiver == 3;
+        asks |= touches && receiver == 2;
+    }
+    changes && asks
+}
+
+/// Pairs methods, largest first: equal shapes, equal names before others; then equal names; then what shares at least
+/// half of its statements' shapes.
 fn pair_up(a: &[u32], b: &[u32], index: &Index, terms: &mut Terms<'_>, found: &mut Match) {
     let print = |m: u32| &index.functions[m as usize];
     let name = |terms: &Terms<'_>, m: u32| terms.name(m);
     let mut order: Vec<u32> = a.to_vec();
     order.sort_by_key(|&m| (std::cmp::Reverse(print(m).print.nodes), m));
     let mut free: Vec<u32> = b.to_vec();
-    for equal_shape in [true, false] {
+    for pass in 0..3 {
         order.retain(|&x| {
             let mut best: Option<(bool, f64, usize, Pairing, Renaming)> = None;
             for (at, &y) in free.iter().enumerate() {
                 let (f, g) = (print(x), print(y));
                 let same_name = name(terms, x) == name(terms, y);
-                if f.form != g.form
-                    || (equal_shape && f.print.shape != g.print.shape)
-                    || (!equal_shape && !same_name)
-                {
+                let likely = match pass {
+                    0 => f.print.shape == g.print.shape,
+                    1 => same_name,
+                    _ => f.print.share(&g.print) >= 0.5,
+                };
+                if f.form != g.form || !likely {
                     continue;
                 }
                 let mut renaming = found.renaming.clone();
@@ -258,7 +295,8 @@ fn split(
         for &centre in rest.iter().take(TRIALS) {
             let mut alike = vec![centre];
             for &other in rest.iter().filter(|&&o| o != centre) {
-                if compare(&candidates[centre as usize], &candidates[other as usize], index, terms).is_some()
+                if compare(program, &candidates[centre as usize], &candidates[other as usize], index, terms)
+                    .is_some()
                 {
                     alike.push(other);
                 }
@@ -296,7 +334,7 @@ fn assemble(
         if member == model {
             matches.push(None);
         } else {
-            matches.push(Some(compare(of_model, &candidates[member as usize], index, terms)?));
+            matches.push(Some(compare(program, of_model, &candidates[member as usize], index, terms)?));
         }
     }
 

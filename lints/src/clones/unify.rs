@@ -124,11 +124,8 @@ impl Unifier<'_> {
     fn node(&mut self, i: u32, j: u32) {
         let (x, y) = (*self.a.node(i), *self.b.node(j));
         if !x.same_label(&y) || !self.names_fit(i, j) {
-            let kind = if x.kind == Kind::Path && y.kind == Kind::Path {
-                self.path_hole(i, j)
-            } else {
-                HoleKind::Expr
-            };
+            let types = is_type(self.a, i) && is_type(self.b, j);
+            let kind = if types { HoleKind::Type } else { HoleKind::Expr };
             self.out.holes.push((i, j, kind));
             return;
         }
@@ -163,16 +160,6 @@ impl Unifier<'_> {
         }
     }
 
-    /// A type with arguments against one without is still one type for another.
-    fn path_hole(&self, i: u32, j: u32) -> HoleKind {
-        let is_type = |term: &Term, at: u32| {
-            term.children(at)
-                .last()
-                .is_some_and(|last| matches!(term.node(last).atom, Atom::Type(_)) && term.node(at).extra == 1)
-        };
-        if is_type(self.a, i) && is_type(self.b, j) { HoleKind::Type } else { HoleKind::Expr }
-    }
-
     /// A path or call whose names differ in vocabulary (`insert` and `remove`) is another expression, not a hole in a name.
     fn names_fit(&self, i: u32, j: u32) -> bool {
         if !matches!(self.a.node(i).kind, Kind::Path | Kind::Method | Kind::Field) {
@@ -183,9 +170,14 @@ impl Unifier<'_> {
         loop {
             match (left.next(), right.next()) {
                 (Some(l), Some(r)) => {
+                    // `Vec<T>` for `String`: the arguments belong to the type they stand on.
+                    let arguments = self.a.children(l).count() == self.b.children(r).count();
                     let (l, r) = (self.a.node(l), self.b.node(r));
                     if l.kind != Kind::Segment && r.kind != Kind::Segment {
                         continue;
+                    }
+                    if !arguments {
+                        return false;
                     }
                     if !l.same_label(r) || std::mem::discriminant(&l.atom) != std::mem::discriminant(&r.atom)
                     {
@@ -280,5 +272,16 @@ impl Unifier<'_> {
             }
         }
         self.out.only_b.extend(rest.iter().map(|&r| (at, r)));
+    }
+}
+
+/// Whether a node is a type, as far as it can be told from a value.
+fn is_type(term: &Term, at: u32) -> bool {
+    match term.node(at).kind {
+        Kind::Type => true,
+        Kind::Path => {
+            term.children(at).last().is_some_and(|last| matches!(term.node(last).atom, Atom::Type(_)))
+        }
+        _ => false,
     }
 }

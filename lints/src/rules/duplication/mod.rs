@@ -70,7 +70,7 @@ fn differences(params: &[Param], model: usize, member: usize) -> String {
     let more = parts.len().saturating_sub(MOST);
     let mut text = parts.iter().take(MOST).map(|(_, t)| t.as_str()).collect::<Vec<_>>().join(", ");
     if more > 0 {
-        text.push_str(&format!(", and {more} more differences"));
+        text.push_str(&format!(" and {more} more"));
     }
     text
 }
