@@ -205,8 +205,9 @@ fn holes_point_at_what_differs() {
         .iter()
         .find(|m| program.def(m.functions[0]).name.as_str() == "put_0")
         .expect("`put` corresponds");
-    let [hole] = &put.holes[..] else { panic!("one hole, not {:?}", put.holes) };
-    assert_eq!(hole.kind, HoleKind::Expr);
+    // The entry's type in the signature, and the changed expression.
+    let [entry, hole] = &put.holes[..] else { panic!("two holes, not {:?}", put.holes) };
+    assert_eq!((entry.kind, hole.kind), (HoleKind::Type, HoleKind::Expr));
     let filled: Vec<&str> =
         hole.at.iter().map(|s| &text[s.unwrap().lo as usize..s.unwrap().hi as usize]).collect();
     assert_eq!(filled, ["!true", "false", "false"]);

@@ -198,7 +198,8 @@ fn compare(
     }
     // A map that nobody else can reach makes a manager only of a type that keeps changing and asking it.
     let shared = |c: &Candidate| c.fields.iter().any(|f| f.is_shared_store());
-    if !(shared(a) && shared(b)) && !keeps_store(program, a, &found.methods, index, terms) {
+    let kept = (shared(a) && shared(b)) || keeps_store(program, a, &found.methods, index, terms);
+    if !kept {
         return None;
     }
     let covers = |part: u32, whole: u32| f64::from(part) >= COVERAGE * f64::from(whole);
