@@ -3,7 +3,7 @@
 use super::graph::{Edge, How};
 use super::{Kind, Object};
 use crate::flow::locks::arguments;
-use crate::flow::{IoClass, Place, PlaceCx, Root, Unit, UnitIx, UnitKind, walk};
+use crate::flow::{IoClass, Place, PlaceCx, Unit, UnitIx, UnitKind, walk};
 use crate::hir::{ExprId, ExprKind, LocalId, MacroCall, MacroKind};
 use crate::infer::Callee;
 use crate::knowledge::{Acquire, Blocking, ClosureUse, Tags};
@@ -271,15 +271,10 @@ impl<'a> Collector<'a> {
 
     /// The variable that an expression leads back to, through fields, methods and aliases.
     fn root_local(&self, id: ExprId) -> Option<LocalId> {
-        if let Some(Place { root: Root::Local(body, local), .. }) = self.cx.place(self.ix, id)
-            && body == self.ix
-        {
-            return Some(local);
+        match super::query::root_of(self.cx, self.ix, id) {
+            Some(super::query::RootOf::Local(l)) => Some(l),
+            _ => None,
         }
-        super::query::root_of(self.cx, self.ix, id).and_then(|r| match r {
-            super::query::RootOf::Local(l) => Some(l),
-            super::query::RootOf::Guard(_) | super::query::RootOf::Expr(_) => None,
-        })
     }
 
     /// A future that is awaited: what the calls that make it do, and the blocks in it.

@@ -127,6 +127,7 @@ pub fn arguments(cx: PlaceCx<'_>, body: BodyIx, call: ExprId) -> Vec<ExprId> {
             all
         }
         ExprKind::Call { args, .. } => args.to_vec(),
+        ExprKind::Macro(m) => m.args.to_vec(),
         _ => Vec::new(),
     }
 }

@@ -5,6 +5,7 @@ use crate::flow::{Held, Place, Root, walk};
 use crate::hir::{Block, Body, ExprId, ExprKind, LocalId, MacroKind, Stmt};
 use crate::infer::{Callee, SelfMode};
 use crate::knowledge::Op;
+use crate::name::well_known;
 use crate::rules::held::{Guard, Unit, grade};
 
 /// How the second region depends on the first.
@@ -33,7 +34,7 @@ pub(super) fn check(unit: Unit<'_>, out: &mut Vec<Finding>) {
         let first = guards
             .iter()
             .filter(|g| g.ix != second.ix && same_place(unit, **g, second) && before(unit, **g, second))
-            .filter(|g| !overlap(unit, g.ix, site))
+            .filter(|g| !overlap(unit, g.ix, site) && !gated(unit, **g, second))
             .find_map(|&g| Some((g, depends(unit, body, g, second)?)));
         if let Some((first, split)) = first {
             out.push(report(unit, first, second, split));
@@ -76,6 +77,16 @@ fn overlap(unit: Unit<'_>, first: u32, second_site: ExprId) -> bool {
     unit.events().iter().any(|e| e.expr == second_site && e.held.contains(&first))
 }
 
+/// Whether another guard keeps others out from before the first region until after the second.
+fn gated(unit: Unit<'_>, first: Guard<'_>, second: Guard<'_>) -> bool {
+    let held = |site: Option<ExprId>| {
+        let event = unit.events().iter().find(|e| Some(e.expr) == site);
+        event.map_or(&[][..], |e| &e.held[..])
+    };
+    let before = held(first.lock.site);
+    held(second.lock.site).iter().any(|t| before.contains(t) && unit.guard(*t).lock.mode.exclusive)
+}
+
 fn depends(unit: Unit<'_>, body: &Body, first: Guard<'_>, second: Guard<'_>) -> Option<Split> {
     let seen = seen_values(unit, body, first);
     let mentions = |root: ExprId| {
@@ -94,16 +105,20 @@ fn depends(unit: Unit<'_>, body: &Body, first: Guard<'_>, second: Guard<'_>) -> 
         return None;
     }
     for act in &acts {
-        if act.overwrites && act.operands.iter().any(|&e| !seen.is_empty() && mentions(e)) {
+        // A part that was read and the whole that is replaced are not the same value.
+        let same = act.inserts || act.target.is_none_or(|t| depth(body, t) >= read_depth(unit, body, first));
+        if act.overwrites && same && act.operands.iter().any(|&e| !seen.is_empty() && mentions(e)) {
             return Some(Split::WriteBack);
         }
     }
     let site = second.lock.site?;
-    if !decided_by(body, site, &mentions) {
+    // What the first region changed it owns: a state that it entered and now leaves.
+    if !decided_by(body, site, &mentions) || !self::acts(unit, body, first).is_empty() {
         return None;
     }
     // Filling a gap twice costs work, not data.
-    Some(if acts.iter().all(|a| a.inserts) { Split::FillOnMiss } else { Split::CheckThenAct })
+    let fills = acts.iter().all(|a| a.inserts || a.overwrites && a.fills);
+    Some(if fills { Split::FillOnMiss } else { Split::CheckThenAct })
 }
 
 /// Variables that hold data got from under the first guard.
@@ -133,6 +148,10 @@ struct Act {
     overwrites: bool,
     /// Adds an entry.
     inserts: bool,
+    /// Puts `Some` there.
+    fills: bool,
+    /// What is assigned to.
+    target: Option<ExprId>,
     operands: Vec<ExprId>,
 }
 
@@ -143,10 +162,25 @@ fn acts(unit: Unit<'_>, body: &Body, second: Guard<'_>) -> Vec<Act> {
         let id = ExprId(id as u32);
         match &expr.kind {
             ExprKind::Assign { lhs, rhs } if unit.derives(second, *lhs) => {
-                found.push(Act { overwrites: true, inserts: false, operands: vec![*rhs] });
+                let fills = matches!(&body.expr(*rhs).kind, ExprKind::Call { callee, .. }
+                    if matches!(&body.expr(*callee).kind, ExprKind::Path(p)
+                        if p.segments.last().is_some_and(|s| s.name == well_known::SOME)));
+                found.push(Act {
+                    overwrites: true,
+                    inserts: false,
+                    fills,
+                    target: Some(*lhs),
+                    operands: vec![*rhs],
+                });
             }
             ExprKind::AssignOp { lhs, .. } if unit.derives(second, *lhs) => {
-                found.push(Act { overwrites: false, inserts: false, operands: Vec::new() });
+                found.push(Act {
+                    overwrites: false,
+                    inserts: false,
+                    fills: false,
+                    target: Some(*lhs),
+                    operands: Vec::new(),
+                });
             }
             ExprKind::Method { recv, args, .. } => {
                 let by_mut = types.receivers.get(&id).is_some_and(|r| r.mode == SelfMode::RefMut);
@@ -159,7 +193,13 @@ fn acts(unit: Unit<'_>, body: &Body, second: Guard<'_>) -> Vec<Act> {
                 };
                 // What takes away or looks again tells by its result how it found things.
                 if matches!(op, Some(Op::Insert)) {
-                    found.push(Act { overwrites: true, inserts: true, operands: args.to_vec() });
+                    found.push(Act {
+                        overwrites: true,
+                        inserts: true,
+                        fills: true,
+                        target: None,
+                        operands: args.to_vec(),
+                    });
                 }
             }
             _ => {}
@@ -170,30 +210,50 @@ fn acts(unit: Unit<'_>, body: &Body, second: Guard<'_>) -> Vec<Act> {
 
 /// Whether the second region looks before it acts: a condition, `entry`, `get_or_insert`, a lookup.
 fn rechecks(unit: Unit<'_>, body: &Body, second: Guard<'_>) -> bool {
-    body.exprs.iter().any(|expr| match &expr.kind {
+    body.exprs.iter().enumerate().any(|(id, expr)| match &expr.kind {
         ExprKind::If { cond, .. } | ExprKind::While { cond, .. } => reads(unit, body, *cond, second),
         ExprKind::Match { scrutinee, .. } | ExprKind::Let { scrutinee, .. } => {
             reads(unit, body, *scrutinee, second)
         }
         ExprKind::Method { recv, name, .. } => {
-            matches!(
+            let types = &unit.a.types[unit.body.0 as usize];
+            let id = ExprId(id as u32);
+            let looks = types.receivers.get(&id).is_some_and(|r| r.mode == SelfMode::Ref);
+            let checks = matches!(
                 name.as_str(),
-                "entry"
-                    | "get_or_insert"
-                    | "get_or_insert_with"
-                    | "get"
-                    | "get_mut"
-                    | "contains_key"
-                    | "contains"
-                    | "is_none"
-                    | "is_some"
-                    | "take"
-                    | "max"
-                    | "min"
-            ) && unit.derives(second, *recv)
+                "entry" | "get_or_insert" | "get_or_insert_with" | "get_mut" | "take"
+            );
+            (looks || checks) && second.lock.site != Some(id) && unit.derives(second, *recv)
         }
+        ExprKind::Assign { lhs, rhs } if unit.derives(second, *lhs) => reads(unit, body, *rhs, second),
         _ => false,
     })
+}
+
+/// How many fields an expression goes into.
+fn depth(body: &Body, mut id: ExprId) -> usize {
+    let mut fields = 0;
+    loop {
+        match body.expr(id).kind {
+            ExprKind::Field { base, .. } => {
+                fields += 1;
+                id = base;
+            }
+            ExprKind::Deref(base) => id = base,
+            _ => return fields,
+        }
+    }
+}
+
+/// The least number of fields that reads through a guard go into.
+fn read_depth(unit: Unit<'_>, body: &Body, guard: Guard<'_>) -> usize {
+    let parents = |id: ExprId| matches!(body.expr(id).kind, ExprKind::Field { .. } | ExprKind::Deref(_));
+    (0..body.exprs.len() as u32)
+        .map(ExprId)
+        .filter(|&id| parents(id) && unit.derives(guard, id))
+        .map(|id| depth(body, id))
+        .max()
+        .unwrap_or(0)
 }
 
 fn reads(unit: Unit<'_>, body: &Body, root: ExprId, second: Guard<'_>) -> bool {
