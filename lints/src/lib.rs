@@ -4,6 +4,8 @@
 
 pub mod clone_sites;
 pub mod clones;
+pub mod config;
+pub mod discover;
 pub mod effects;
 pub mod finding;
 pub mod flow;
@@ -17,6 +19,8 @@ pub mod places;
 pub mod program;
 pub mod rule;
 pub mod rules;
+pub mod run;
+pub mod settle;
 pub mod source;
 pub mod ty;
 
@@ -34,6 +38,8 @@ pub struct Analysis {
     pub effects: effects::Effects,
     /// Collections and locks, and what is done to them.
     pub uses: places::Places,
+    /// Options of rules.
+    pub options: config::RuleOptions,
     /// Copies in the code; filled when a rule first asks.
     clones: std::sync::OnceLock<clones::Clones>,
 }
@@ -41,11 +47,20 @@ pub struct Analysis {
 impl Analysis {
     /// Infers types, then flow, then effects, of a linked program.
     pub fn new(sources: source::Sources, program: program::Program) -> Analysis {
+        Analysis::with_options(sources, program, config::RuleOptions::default())
+    }
+
+    /// As [`Analysis::new`], with the rules' options.
+    pub fn with_options(
+        sources: source::Sources,
+        program: program::Program,
+        options: config::RuleOptions,
+    ) -> Analysis {
         let types = infer::infer(&program);
         let flow = flow::Flow::new(&program, &types);
         let effects = effects::Effects::new(&program, &types, &flow);
         let uses = places::Places::analyze(&program, &types);
-        Analysis { sources, program, types, flow, effects, uses, clones: std::sync::OnceLock::new() }
+        Analysis { sources, program, types, flow, effects, uses, options, clones: std::sync::OnceLock::new() }
     }
 
     /// For asking about places and origins.

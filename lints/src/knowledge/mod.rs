@@ -4,7 +4,7 @@ mod builtin;
 mod parse;
 mod template;
 
-pub use parse::KnowledgeError;
+pub use parse::{KnowledgeError, KnowledgeFile};
 pub(crate) use template::iterator_of;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -237,6 +237,16 @@ impl Knowledge {
     /// What is embedded in the tool.
     pub fn builtin() -> Knowledge {
         builtin::load()
+    }
+
+    /// Adds what the user has written, each with the name of its file.
+    ///
+    /// # Errors
+    ///
+    /// The first mistake.
+    pub fn extend(&mut self, files: &[(String, KnowledgeFile)]) -> Result<(), KnowledgeError> {
+        let files: Vec<(&str, KnowledgeFile)> = files.iter().map(|(n, f)| (n.as_str(), f.clone())).collect();
+        parse::extend(self, &files)
     }
 
     /// The type of a canonical path.

@@ -23,7 +23,7 @@ pub struct KnowledgeError {
 /// A knowledge file. Users' configuration has the same keys under `[knowledge]`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct KnowledgeFile {
+pub struct KnowledgeFile {
     /// Types and traits by `path<Params>`.
     #[serde(default, rename = "type")]
     types: FxHashMap<String, TypeEntry>,

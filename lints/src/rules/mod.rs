@@ -6,6 +6,7 @@ pub mod copies;
 pub mod duplication;
 mod held;
 pub mod reliability;
+pub mod tool;
 
 use crate::rule::Rule;
 
@@ -23,4 +24,6 @@ pub const ALL: &[&Rule] = &[
     &duplication::duplicate_manager::RULE,
     &duplication::duplicate_method::RULE,
     &duplication::duplicate_handler::RULE,
+    &tool::unused_suppression::RULE,
+    &tool::unreadable_file::RULE,
 ];

@@ -1,0 +1,208 @@
+//! Manifests read by ourselves, for when cargo cannot: members, targets, editions, dependencies.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use toml::{Table, Value};
+
+use super::{Dependency, DiscoverError, Package, Target, TargetKind, Workspace, normal, read};
+
+fn parse(path: &Utf8Path) -> Result<Table, DiscoverError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| DiscoverError::Path { path: path.to_owned(), message: read::describe(&e) })?;
+    text.parse::<Table>().map_err(|e| {
+        let at = e.span().map_or(String::new(), |span| {
+            let before = &text[..span.start.min(text.len())];
+            let line = before.matches('\n').count() + 1;
+            let column = before.rsplit('\n').next().map_or(0, |l| l.chars().count()) + 1;
+            format!(":{line}:{column}")
+        });
+        DiscoverError::Manifest { path: path.to_owned(), at, message: e.message().replace('\n', " ") }
+    })
+}
+
+/// A broken manifest is an error of its own, with its place, before cargo says the same in ten lines.
+pub(super) fn check_syntax(path: &Utf8Path) -> Result<(), DiscoverError> {
+    parse(path).map(|_| ())
+}
+
+/// Reads a workspace from its manifests.
+pub(super) fn load(manifest: &Utf8Path) -> Result<Workspace, DiscoverError> {
+    let own = parse(manifest)?;
+    let dir = manifest.parent().unwrap_or(Utf8Path::new("")).to_owned();
+    // The workspace root is here or above.
+    let (root, root_table) = if own.contains_key("workspace") {
+        (dir.clone(), own.clone())
+    } else {
+        let above = dir.ancestors().skip(1).find_map(|a| {
+            let table = parse(&a.join("Cargo.toml")).ok()?;
+            table.contains_key("workspace").then(|| (a.to_owned(), table))
+        });
+        match above {
+            Some((root, table)) if members(&root, &table).contains(&dir) => (root, table),
+            _ => (dir.clone(), own.clone()),
+        }
+    };
+    let mut dirs =
+        if root_table.contains_key("workspace") { members(&root, &root_table) } else { vec![dir.clone()] };
+    if root_table.contains_key("package") && !dirs.contains(&root) {
+        dirs.insert(0, root.clone());
+    }
+    let mut packages = Vec::new();
+    let mut notices = Vec::new();
+    for member in dirs {
+        let path = member.join("Cargo.toml");
+        match parse(&path) {
+            Ok(table) => packages.extend(package(&path, &table, &root_table)),
+            Err(e) if path == manifest => return Err(e),
+            Err(e) => notices.push(e.to_string()),
+        }
+    }
+    let default_members = packages.iter().map(|p| p.name.clone()).collect();
+    Ok(Workspace { root, packages, default_members, notices })
+}
+
+fn strings<'t>(table: &'t Table, keys: &[&str]) -> Vec<&'t str> {
+    get(table, keys).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+fn get<'t>(table: &'t Table, keys: &[&str]) -> Option<&'t Value> {
+    let (first, rest) = keys.split_first()?;
+    rest.iter().try_fold(table.get(*first)?, |v, k| v.get(*k))
+}
+
+/// Folders of the members, globs expanded (`crates/*`).
+fn members(root: &Utf8Path, table: &Table) -> Vec<Utf8PathBuf> {
+    let excluded: Vec<Utf8PathBuf> =
+        strings(table, &["workspace", "exclude"]).into_iter().map(|e| normal(&root.join(e))).collect();
+    let mut out = Vec::new();
+    for pattern in strings(table, &["workspace", "members"]) {
+        let mut found = vec![root.to_owned()];
+        for part in pattern.split('/').filter(|p| !p.is_empty() && *p != ".") {
+            found = found
+                .into_iter()
+                .flat_map(|dir| {
+                    if part == ".." {
+                        return vec![normal(&dir.join(part))];
+                    }
+                    if !part.contains(['*', '?']) {
+                        return vec![dir.join(part)];
+                    }
+                    let mut below: Vec<Utf8PathBuf> = dir
+                        .read_dir_utf8()
+                        .into_iter()
+                        .flatten()
+                        .flatten()
+                        .filter(|e| e.file_type().is_ok_and(|t| t.is_dir()) && wild(part, e.file_name()))
+                        .map(|e| e.path().to_owned())
+                        .collect();
+                    below.sort();
+                    below
+                })
+                .collect();
+        }
+        out.extend(found.into_iter().filter(|d| d.join("Cargo.toml").is_file() && !excluded.contains(d)));
+    }
+    out.dedup();
+    out
+}
+
+/// `*` and `?` in one path segment.
+fn wild(pattern: &str, text: &str) -> bool {
+    match (pattern.chars().next(), text.chars().next()) {
+        (None, None) => true,
+        (Some('*'), _) => {
+            let rest = &pattern[1..];
+            wild(rest, text) || text.chars().next().is_some_and(|c| wild(pattern, &text[c.len_utf8()..]))
+        }
+        (Some('?'), Some(c)) => wild(&pattern[1..], &text[c.len_utf8()..]),
+        (Some(a), Some(b)) if a == b => wild(&pattern[a.len_utf8()..], &text[b.len_utf8()..]),
+        _ => false,
+    }
+}
+
+fn package(path: &Utf8Path, table: &Table, root: &Table) -> Option<Package> {
+    let dir = path.parent()?;
+    let name = get(table, &["package", "name"])?.as_str()?.to_owned();
+    let edition = match get(table, &["package", "edition"]) {
+        Some(Value::String(e)) => Some(e.as_str()),
+        Some(_) => get(root, &["workspace", "package", "edition"]).and_then(Value::as_str),
+        None => Some("2015"),
+    };
+    let mut targets = Vec::new();
+    let add = |targets: &mut Vec<Target>, name: &str, kind, root: Utf8PathBuf| {
+        let root = normal(&root);
+        if root.is_file() && !targets.iter().any(|t: &Target| t.root == root) {
+            targets.push(Target { name: name.to_owned(), kind, root, edition: None });
+        }
+    };
+    let lib = get(table, &["lib", "path"]).and_then(Value::as_str).unwrap_or("src/lib.rs");
+    let lib_name = get(table, &["lib", "name"]).and_then(Value::as_str).unwrap_or(&name);
+    add(&mut targets, lib_name, TargetKind::Lib, dir.join(lib));
+    add(&mut targets, &name, TargetKind::Bin, dir.join("src/main.rs"));
+    for (key, kind, folder) in [
+        ("bin", TargetKind::Bin, "src/bin"),
+        ("test", TargetKind::Test, "tests"),
+        ("bench", TargetKind::Bench, "benches"),
+        ("example", TargetKind::Example, "examples"),
+    ] {
+        for entry in get(table, &[key]).and_then(Value::as_array).into_iter().flatten() {
+            let entry_name = entry.get("name").and_then(Value::as_str).unwrap_or(&name);
+            let file = match entry.get("path").and_then(Value::as_str) {
+                Some(p) => dir.join(p),
+                None => dir.join(folder).join(format!("{entry_name}.rs")),
+            };
+            add(&mut targets, entry_name, kind, file);
+        }
+        let mut found: Vec<Utf8PathBuf> = dir
+            .join(folder)
+            .read_dir_utf8()
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|e| e.path().to_owned())
+            .collect();
+        found.sort();
+        for file in found {
+            let stem = file.file_stem().unwrap_or_default().to_owned();
+            if file.extension() == Some("rs") {
+                add(&mut targets, &stem, kind, file);
+            } else if file.join("main.rs").is_file() {
+                add(&mut targets, &stem, kind, file.join("main.rs"));
+            }
+        }
+    }
+    let build = get(table, &["package", "build"]).and_then(Value::as_str).unwrap_or("build.rs");
+    add(&mut targets, "build-script-build", TargetKind::BuildScript, dir.join(build));
+    let mut dependencies = Vec::new();
+    let mut collect = |section: &Table| {
+        for key in ["dependencies", "dev-dependencies", "build-dependencies"] {
+            for (dep, value) in section.get(key).and_then(Value::as_table).into_iter().flatten() {
+                let inherited = value
+                    .get("workspace")
+                    .and_then(Value::as_bool)
+                    .unwrap_or(false)
+                    .then(|| get(root, &["workspace", "dependencies", dep]))
+                    .flatten();
+                let value = inherited.unwrap_or(value);
+                let package = value.get("package").and_then(Value::as_str).unwrap_or(dep);
+                dependencies.push(Dependency {
+                    extern_name: dep.replace('-', "_"),
+                    package: package.to_owned(),
+                    path: value.get("path").and_then(Value::as_str).map(|p| dir.join(p)),
+                });
+            }
+        }
+    };
+    collect(table);
+    for (_, section) in get(table, &["target"]).and_then(Value::as_table).into_iter().flatten() {
+        if let Some(section) = section.as_table() {
+            collect(section);
+        }
+    }
+    Some(Package {
+        name,
+        manifest: path.to_owned(),
+        edition: edition.and_then(|e| e.parse().ok()).unwrap_or(2021),
+        targets,
+        dependencies,
+    })
+}

@@ -1,0 +1,62 @@
+//! Bytes to text, with every way that can go wrong named.
+
+use std::io;
+use std::sync::Arc;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::lower::Unreadable;
+use crate::source::{SourceFile, Span};
+
+/// Why a file could not be read. The text is one line.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ReadError(pub String);
+
+/// An I/O error in a few words, without the operating system's number.
+pub(crate) fn describe(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such file or folder".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => {
+            let text = error.to_string();
+            match text.find(" (os error") {
+                Some(at) => text[..at].to_lowercase(),
+                None => text.to_lowercase(),
+            }
+        }
+    }
+}
+
+/// Reads one file. What cannot be read is an empty source and the reason.
+pub fn read_source(full: &Utf8Path, shown: Utf8PathBuf) -> (SourceFile, Option<Unreadable>) {
+    let empty = |path: Utf8PathBuf, message: String, span: Span| {
+        (SourceFile::new(path, Arc::from(""), false), Some(Unreadable { message, span }))
+    };
+    let bytes = match std::fs::read(full) {
+        Ok(bytes) => bytes,
+        Err(e) => return empty(shown, describe(&e), Span::default()),
+    };
+    text_source(bytes, shown)
+}
+
+/// Checks bytes and makes a source of them.
+pub(crate) fn text_source(bytes: Vec<u8>, shown: Utf8PathBuf) -> (SourceFile, Option<Unreadable>) {
+    match String::from_utf8(bytes) {
+        Ok(mut text) => {
+            let bom = text.starts_with('\u{feff}');
+            if bom {
+                text.drain(..'\u{feff}'.len_utf8());
+            }
+            (SourceFile::new(shown, Arc::from(text), bom), None)
+        }
+        Err(e) => {
+            let at = e.utf8_error().valid_up_to() as u32;
+            let line = e.as_bytes()[..at as usize].iter().filter(|&&b| b == b'\n').count() + 1;
+            let lossy = String::from_utf8_lossy(e.as_bytes()).into_owned();
+            let source = SourceFile::new(shown, Arc::from(lossy), false);
+            let message = format!("not UTF-8: the byte at offset {at} (line {line}) begins no character");
+            (source, Some(Unreadable { message, span: Span::new(at, at) }))
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Errors of the command line: one line each, status 2.
+
+use std::io;
+
+use camino::Utf8PathBuf;
+
+/// Why a command could not be done.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// Whoever read our output has gone; nothing is wrong.
+    #[error("standard output was closed")]
+    Closed,
+    #[error(transparent)]
+    Run(#[from] uncork_lints::run::RunError),
+    #[error(transparent)]
+    Config(#[from] uncork_lints::config::ConfigError),
+    #[error("{path}: {message}")]
+    File { path: Utf8PathBuf, message: String },
+    #[error("{0}")]
+    Usage(String),
+}
+
+impl Error {
+    /// An I/O error on a file.
+    pub(crate) fn file(path: impl Into<Utf8PathBuf>, error: &io::Error) -> Error {
+        let text = error.to_string();
+        let message = match text.find(" (os error") {
+            Some(at) => text[..at].to_lowercase(),
+            None => text,
+        };
+        Error::File { path: path.into(), message }
+    }
+
+    /// An I/O error on standard output.
+    pub(crate) fn stdout(error: io::Error) -> Error {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Error::Closed
+        } else {
+            Error::file("standard output", &error)
+        }
+    }
+}
+
+/// Prints an error as `error: …` to standard error.
+pub(crate) fn report(error: &Error) {
+    use std::io::Write;
+    let style = anstyle::Style::new().bold().fg_color(Some(anstyle::AnsiColor::Red.into()));
+    let text = error.to_string().replace('\n', " ");
+    let _ = writeln!(anstream::stderr(), "{style}error{style:#}: {text}");
+}
