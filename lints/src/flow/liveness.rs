@@ -206,6 +206,36 @@ pub fn mentioned(body: &Body, root: ExprId) -> Vec<LocalId> {
     out
 }
 
+/// The locals that patterns anywhere in an expression bind.
+fn bound_below(body: &Body, root: ExprId) -> Vec<LocalId> {
+    let mut out = Vec::new();
+    let mut bound = |pat| {
+        for_each_pat(body, pat, &mut |p| {
+            if let PatKind::Bind { local, .. } = body.pat(p).kind {
+                out.push(local);
+            }
+        });
+    };
+    for_each_below(body, root, &mut |id| {
+        match &body.expr(id).kind {
+            ExprKind::Block(block) => {
+                for stmt in block.stmts.iter() {
+                    if let Stmt::Let { pat, .. } = stmt {
+                        bound(*pat);
+                    }
+                }
+            }
+            ExprKind::Let { pat, .. } | ExprKind::For { pat, .. } => bound(*pat),
+            ExprKind::Match { arms, .. } => arms.iter().for_each(|arm| bound(arm.pat)),
+            ExprKind::Closure(closure) => closure.params.iter().for_each(|param| bound(param.pat)),
+            ExprKind::Macro(mac) => mac.pats.iter().for_each(|&pat| bound(pat)),
+            _ => {}
+        }
+        true
+    });
+    out
+}
+
 struct Target {
     label: Option<Name>,
     on_break: Bits,
@@ -464,6 +494,11 @@ impl Pass<'_> {
             self.out.after.insert(id, after.clone());
         }
         let ExprKind::Closure(closure) = &self.body.expr(id).kind else { return after };
+        // What the closure itself binds ends with it, even if the call that runs it names it as part of an argument.
+        let mut after = after;
+        for local in bound_below(self.body, id) {
+            after.remove(local.0);
+        }
         let targets = std::mem::take(&mut self.targets);
         // A closure that is not known to run once may run again: what it used before it may use again.
         let again = !matches!(usage, ClosureUse::InPlace | ClosureUse::Spawn);

@@ -34,6 +34,7 @@ pub(super) fn walk(program: &Program, ix: BodyIx, types: &BodyTypes) -> BodyUses
         spawned: 0,
         depth: 0,
         home: FxHashMap::default(),
+        lent: None,
     };
     if program.def(info.owner).kind == DefKind::Fn {
         for (i, param) in body.params.iter().enumerate() {
@@ -75,6 +76,8 @@ struct Walker<'a> {
     depth: u32,
     /// In which spawned closure a local is bound: one used in another is captured.
     home: FxHashMap<LocalId, u32>,
+    /// What the method that runs the next closure is called on, and its type.
+    lent: Option<(Origin, Ty)>,
 }
 
 impl Walker<'_> {
@@ -304,8 +307,11 @@ impl Walker<'_> {
             }
             ExprKind::Closure(closure) => {
                 self.depth += 1;
+                let lent = self.lent.take();
                 for param in closure.params.iter() {
-                    self.bind(param.pat, None, id);
+                    // `KEY.with(|map| ..)`, `guard.as_mut().map(|map| ..)`: the receiver's own value.
+                    let own = lent.filter(|(_, ty)| self.same_core(self.types.pat(param.pat), *ty));
+                    self.bind(param.pat, own.map(|(origin, _)| origin), id);
                 }
                 let result = self.expr(closure.body);
                 self.depth -= 1;
@@ -469,10 +475,25 @@ impl Walker<'_> {
         }
     }
 
-    fn closure_args(&mut self, args: &[ExprId], usage: ClosureUse, future: bool) -> Vec<Option<Origin>> {
+    /// Whether two types are one collection, locks, cells and handles around it aside.
+    fn same_core(&self, a: Ty, b: Ty) -> bool {
+        let kb = &self.program.knowledge;
+        matches!((shape(kb, a), shape(kb, b)), (Some(a), Some(b)) if a.core == b.core)
+    }
+
+    fn closure_args(
+        &mut self,
+        args: &[ExprId],
+        usage: ClosureUse,
+        future: bool,
+        recv: Option<(Origin, Ty)>,
+    ) -> Vec<Option<Origin>> {
         let body = self.body;
+        let in_place = matches!(usage, ClosureUse::InPlace | ClosureUse::Lazy);
         args.iter()
             .map(|&arg| {
+                let closure = matches!(body.expr(arg).kind, ExprKind::Closure(_));
+                self.lent = recv.filter(|_| closure && in_place);
                 let runs_elsewhere = match &body.expr(arg).kind {
                     ExprKind::Closure(_) => usage == ClosureUse::Spawn,
                     ExprKind::Block(b) => future && matches!(b.kind, BlockKind::Async { .. }),
@@ -496,7 +517,7 @@ impl Walker<'_> {
             self.drop_expr(callee);
         }
         let (usage, future) = self.closure_use(target);
-        let origins = self.closure_args(args, usage, future);
+        let origins = self.closure_args(args, usage, future, None);
         match target {
             Callee::Ext(path) => {
                 let text = path.as_str();
@@ -595,7 +616,8 @@ impl Walker<'_> {
         let target = self.types.callee(id);
         let origin = self.expr(recv);
         let (usage, future) = self.closure_use(target);
-        let origins = self.closure_args(args, usage, future);
+        let own = origin.map(|origin| (origin, self.types.expr(recv)));
+        let origins = self.closure_args(args, usage, future, own);
         match target {
             Callee::Ext(path) => {
                 let tags = self.program.knowledge.callee(path).map(|f| f.tags.clone());

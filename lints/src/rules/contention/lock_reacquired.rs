@@ -113,7 +113,11 @@ fn waits_for_itself(
         || mode.exclusive
         || match place.class() {
             // Nothing is known of who else has a lock that came in as an argument.
-            Some(Class { what: ClassOf::Local(..), .. }) => true,
+            Some(Class { what: ClassOf::Local(body, local), .. })
+                if unit.cx().origins.get(&unit.a.program, body).is_param(local) =>
+            {
+                true
+            }
             Some(class) => written.contains(&class),
             None => false,
         }
