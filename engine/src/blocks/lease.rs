@@ -49,7 +49,7 @@ impl<T> Leased<T> {
 
 /// A small number that is this thread's for its life; neighbours in age differ.
 #[inline]
-fn thread_slot() -> usize {
+pub(crate) fn thread_slot() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local! {
         static SLOT: Cell<Option<usize>> = const { Cell::new(None) };

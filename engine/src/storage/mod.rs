@@ -11,6 +11,7 @@ use std::time::Duration;
 
 mod disk;
 mod map;
+pub mod sim;
 
 pub use disk::Disk;
 pub use map::{Advice, Map};

@@ -1,0 +1,2 @@
+//! The uncork-engine command.
+fn main() {}
