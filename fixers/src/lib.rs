@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod change;
+pub mod codemods;
 pub mod edit;
 pub mod fixpoint;
 pub mod format;

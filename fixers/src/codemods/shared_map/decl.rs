@@ -1,0 +1,447 @@
+//! The declaration, its initialisers, and the imports that come and go with them.
+
+use uncork_lints::hir::{ExprId, ExprKind, FieldDecl, Import, ItemKind, TypeKind, TypeRef};
+use uncork_lints::name::Name;
+use uncork_lints::program::{BodyIx, DefId, Program};
+use uncork_lints::source::{FileId, Span};
+use uncork_lints::ty::TyKind;
+
+use super::{Blocked, Migration, Step, Target};
+
+const WRAPPERS: [&str; 5] = ["Arc", "LazyLock", "Lazy", "Box", "Rc"];
+const LOCKS: [&str; 2] = ["RwLock", "Mutex"];
+
+pub(super) fn fields(program: &Program, def: DefId) -> &[FieldDecl] {
+    match &program.item(def).kind {
+        ItemKind::Struct(s) => &s.fields,
+        _ => &[],
+    }
+}
+
+fn last(ty: &TypeRef) -> Option<(Name, &[TypeRef])> {
+    let TypeKind::Path(path) = &ty.kind else { return None };
+    let segment = path.segments.last()?;
+    Some((segment.name, segment.args.as_ref().map_or(&[], |a| &a.types)))
+}
+
+impl<'a> Migration<'_, 'a> {
+    pub(super) fn declaring_file(&self) -> FileId {
+        let program = &self.cx.analysis.program;
+        match self.target {
+            Target::Field(def, _) | Target::Static(def) => program.def(def).file,
+        }
+    }
+
+    /// Rewrites the declared type.
+    pub(super) fn declaration(&mut self, krate: &str) -> Step {
+        let program = &self.cx.analysis.program;
+        let file = self.declaring_file();
+        let (ty, def) = match self.target {
+            Target::Field(def, field) => {
+                let decl = fields(program, def).iter().find(|f| f.name == field);
+                (decl.map(|f| &f.ty), def)
+            }
+            Target::Static(def) => match &program.item(def).kind {
+                ItemKind::Static { ty, .. } => (Some(ty), def),
+                _ => (None, def),
+            },
+        };
+        let blocked = |reason, ty: Option<&TypeRef>| Blocked {
+            reason,
+            at: ty.map(|t| uncork_lints::source::Location { file, span: t.span }),
+        };
+        let odd = || blocked("the declaration is spelled in a way that is not understood", ty);
+        if program.item(def).from_macro {
+            return Err(blocked("the declaration stands in a macro", ty));
+        }
+        let derives = &program.item(def).attrs.derives;
+        if derives.iter().any(|d| matches!(d.as_str(), "Serialize" | "Deserialize" | "PartialEq")) {
+            return Err(blocked("the struct derives a trait that the concurrent map lacks", ty));
+        }
+        let mut here = ty.ok_or_else(odd)?;
+        loop {
+            let (name, args) = last(here).ok_or_else(odd)?;
+            if LOCKS.contains(&name.as_str()) {
+                break;
+            }
+            match args {
+                [inner, ..] if WRAPPERS.contains(&name.as_str()) => here = inner,
+                _ => return Err(blocked("the declaration hides the lock behind an alias", ty)),
+            }
+        }
+        let (_, lock_args) = last(here).ok_or_else(odd)?;
+        let [map] = lock_args else { return Err(odd()) };
+        let (map_name, map_args) = last(map).ok_or_else(odd)?;
+        if !matches!(map_name.as_str(), "HashMap" | "HashSet") {
+            return Err(blocked("the declaration hides the map behind an alias", ty));
+        }
+        if map_args.len() != if self.set { 1 } else { 2 } {
+            return Err(blocked("the map has a hasher of its own", ty));
+        }
+        self.values_shareable(last(here).is_some_and(|(n, _)| n.as_str() == "Mutex"), ty, file)?;
+        let plain = if self.set { "DashSet" } else { "DashMap" };
+        self.new_name = self.import(file, def, krate, plain);
+        let (Some(first), Some(end)) = (map_args.first(), map_args.last()) else { return Err(odd()) };
+        let inner = self.cx.slice(file, first.span.to(end.span));
+        let text = format!("{}<{inner}>", self.new_name);
+        let edit = self.cx.edit(file, here.span, text);
+        self.edits.push(edit);
+        self.new_name = plain.to_owned();
+        Ok(())
+    }
+
+    /// A mutex asks only that values can be sent; shards are read by many at once.
+    fn values_shareable(&self, mutex: bool, ty: Option<&TypeRef>, file: FileId) -> Step {
+        if !mutex {
+            return Ok(());
+        }
+        let TyKind::Ext(_, args) = self.core.kind() else { return Ok(()) };
+        let program = &self.cx.analysis.program;
+        let mut seen = Vec::new();
+        let doubtful = args.iter().any(|&arg| may_not_be_sync(program, arg, &mut seen, 0));
+        if doubtful {
+            let at = ty.map(|t| uncork_lints::source::Location { file, span: t.span });
+            return Err(Blocked { reason: "the values may not be shared between threads", at });
+        }
+        Ok(())
+    }
+
+    /// How the file says the new type: imported beside its other imports, or by full path where it has none.
+    fn import(&mut self, file: FileId, def: DefId, krate: &str, plain: &str) -> String {
+        let program = &self.cx.analysis.program;
+        let scope = program.item(def).scope;
+        let items = &program.file(file).items;
+        let uses = items.iter().filter(|i| i.scope == scope && matches!(i.kind, ItemKind::Use(_)));
+        let mut first = None;
+        for item in uses {
+            let ItemKind::Use(imports) = &item.kind else { continue };
+            let same = |i: &Import| {
+                let path: Vec<&str> = i.path.iter().map(|n| n.as_str()).collect();
+                path == [krate, plain] && i.name.is_some_and(|n| n.as_str() == plain)
+            };
+            if imports.iter().any(same) {
+                return plain.to_owned();
+            }
+            if first.is_none() && !item.attrs.cfg_other && !item.attrs.cfg_test {
+                first = Some(item.span);
+            }
+        }
+        let Some(span) = first else { return format!("{krate}::{plain}") };
+        // A name that already means something else here must keep its meaning.
+        let text = self.cx.text(file);
+        if mentions_word(text, plain) {
+            return format!("{krate}::{plain}");
+        }
+        let at = Span::new(span.lo, span.lo);
+        let edit = self.cx.edit(file, at, format!("use {krate}::{plain};\n{}", indent(text, span.lo)));
+        self.edits.push(edit);
+        plain.to_owned()
+    }
+
+    /// Rewrites what the field is made with: `Arc::new(RwLock::new(HashMap::new()))`.
+    pub(super) fn initialiser(&mut self, body: BodyIx, value: ExprId, shorthand: bool) -> Step {
+        let hir = self.cx.analysis.program.body(body);
+        let expr = hir.expr(value);
+        match &expr.kind {
+            ExprKind::Call { callee, args } => {
+                let ExprKind::Path(path) = &hir.expr(*callee).kind else {
+                    return self.blocked(body, value, "the map is made in a way that is not understood");
+                };
+                let names: Vec<&str> = path.segments.iter().map(|s| s.name.as_str()).collect();
+                match (names.as_slice(), &args[..]) {
+                    ([.., "Default", "default"] | ["default"], []) => Ok(()),
+                    ([.., wrapper, "default"], []) if WRAPPERS.contains(wrapper) => Ok(()),
+                    ([.., lock, "default"], []) if LOCKS.contains(lock) => {
+                        let name = self.name_in(body);
+                        self.replace(body, expr.span, format!("{name}::default()"));
+                        Ok(())
+                    }
+                    ([.., wrapper, "new"], [inner]) if WRAPPERS.contains(wrapper) => {
+                        self.initialiser(body, *inner, false)
+                    }
+                    ([.., lock, "new" | "const_new"], [inner]) if LOCKS.contains(lock) => {
+                        self.contents(body, value, *inner)
+                    }
+                    ([.., "Arc" | "Clone", "clone"], [inner]) => match hir.expr(*inner).kind {
+                        ExprKind::Ref { expr, .. } if self.is_mention(body, expr) => Ok(()),
+                        _ => self.local_handle(body, value, *inner),
+                    },
+                    _ => self.blocked(body, value, "the map is made in a way that is not understood"),
+                }
+            }
+            ExprKind::Closure(closure) => self.initialiser(body, closure.body, false),
+            ExprKind::Block(block) if block.stmts.is_empty() => match block.tail {
+                Some(tail) => self.initialiser(body, tail, false),
+                None => self.blocked(body, value, "the map is made in a way that is not understood"),
+            },
+            ExprKind::Method { recv, name, args, .. } if name.as_str() == "clone" && args.is_empty() => {
+                if self.is_mention(body, *recv) {
+                    return Ok(());
+                }
+                self.local_handle(body, value, *recv)
+            }
+            ExprKind::Local(_) => self.local_handle(body, value, value),
+            ExprKind::Field { .. } if self.is_mention(body, value) => Ok(()),
+            _ if shorthand => self.local_handle(body, value, value),
+            _ => self.blocked(body, value, "the map is made in a way that is not understood"),
+        }
+    }
+
+    /// `let map = Arc::new(RwLock::new(…)); S { map }`: the local is migrated with the field.
+    fn local_handle(&mut self, body: BodyIx, value: ExprId, expr: ExprId) -> Step {
+        let hir = self.cx.analysis.program.body(body);
+        let inner = match hir.expr(expr).kind {
+            ExprKind::Ref { expr, .. } => expr,
+            _ => expr,
+        };
+        let ExprKind::Local(local) = hir.expr(inner).kind else {
+            return self.blocked(body, value, "the map is made in a way that is not understood");
+        };
+        let init = hir.exprs.iter().find_map(|e| match &e.kind {
+            ExprKind::Block(block) => block.stmts.iter().find_map(|s| match s {
+                uncork_lints::hir::Stmt::Let { pat, ty: None, init: Some(init), els: None, .. }
+                    if matches!(hir.pat(*pat).kind, uncork_lints::hir::PatKind::Bind { local: l, sub: None } if l == local) =>
+                {
+                    Some(*init)
+                }
+                _ => None,
+            }),
+            _ => None,
+        });
+        let Some(init) = init else {
+            return self.blocked(body, value, "the map's lock is made elsewhere and passed in");
+        };
+        if self.aliases.contains(&(body, local)) {
+            return Ok(());
+        }
+        self.initialiser(body, init, false)?;
+        self.aliases.push((body, local));
+        let uses = self.tree(body).uses(local);
+        for one in uses {
+            // The literal itself, or a clone that goes into it, is what brought us here.
+            if one == inner || self.goes_into_literal(body, one) {
+                continue;
+            }
+            self.mention(body, one)?;
+        }
+        Ok(())
+    }
+
+    fn goes_into_literal(&mut self, body: BodyIx, id: ExprId) -> bool {
+        let Target::Field(def, field) = self.target else { return false };
+        let mut here = id;
+        for _ in 0..3 {
+            let Some((parent, kind)) = self.tree(body).parent_kind(here) else { return false };
+            match kind {
+                ExprKind::Struct { fields, .. } => {
+                    return matches!(self.ty(body, parent).kind(), TyKind::Adt(d, _) if *d == def)
+                        && fields.iter().any(|f| f.name == field && f.value == here);
+                }
+                ExprKind::Method { name, .. } if name.as_str() == "clone" => here = parent,
+                ExprKind::Ref { .. } | ExprKind::Call { .. } => here = parent,
+                _ => return false,
+            }
+        }
+        false
+    }
+
+    fn is_mention(&self, body: BodyIx, id: ExprId) -> bool {
+        let Target::Field(def, field) = self.target else { return false };
+        let hir = self.cx.analysis.program.body(body);
+        match &hir.expr(id).kind {
+            ExprKind::Field { base, name, .. } => {
+                *name == field
+                    && matches!(self.ty(body, *base).peel_refs().kind(), TyKind::Adt(d, _) if *d == def)
+            }
+            _ => false,
+        }
+    }
+
+    /// What the lock was made with.
+    fn contents(&mut self, body: BodyIx, lock: ExprId, inner: ExprId) -> Step {
+        let hir = self.cx.analysis.program.body(body);
+        let span = hir.expr(lock).span;
+        let name = self.name_in(body);
+        let inner_expr = hir.expr(inner);
+        if let ExprKind::Call { callee, args } = &inner_expr.kind
+            && let ExprKind::Path(path) = &hir.expr(*callee).kind
+        {
+            let names: Vec<&str> = path.segments.iter().map(|s| s.name.as_str()).collect();
+            let text = match (names.as_slice(), &args[..]) {
+                ([.., "HashMap" | "HashSet", "new"], []) => Some(format!("{name}::new()")),
+                ([.., "HashMap" | "HashSet" | "Default", "default"], []) => {
+                    Some(format!("{name}::default()"))
+                }
+                ([.., "HashMap" | "HashSet", "with_capacity"], [n]) => {
+                    Some(format!("{name}::with_capacity({})", self.text(body, hir.expr(*n).span)))
+                }
+                _ => None,
+            };
+            if let Some(text) = text {
+                self.replace(body, span, text);
+                return Ok(());
+            }
+        }
+        if !matches!(self.ty(body, inner).kind(), TyKind::Ext(path, _) if path.as_str().starts_with("std::collections::Hash"))
+        {
+            return self.blocked(body, inner, "the map is made in a way that is not understood");
+        }
+        // Any other map: its entries go over one by one.
+        let generics = if self.set { "::<_>" } else { "::<_, _>" };
+        self.replace(body, Span::new(span.lo, inner_expr.span.lo), String::new());
+        self.replace(
+            body,
+            Span::new(inner_expr.span.hi, span.hi),
+            format!(".into_iter().collect::<{name}{}>()", &generics[2..]),
+        );
+        Ok(())
+    }
+
+    /// The new type's name as a body's file can say it.
+    fn name_in(&mut self, body: BodyIx) -> String {
+        let file = self.cx.analysis.program.body_info(body).file;
+        let declared = self.declaring_file();
+        let imported = self.edits.iter().any(|e| {
+            e.path == self.cx.path(declared)
+                && e.replacement.starts_with("use ")
+                && e.replacement.contains(&self.new_name)
+        });
+        let already = self.cx.text(declared).contains(&format!("use dashmap::{};", self.new_name));
+        if file == declared && (imported || already) {
+            self.new_name.clone()
+        } else {
+            format!("dashmap::{}", self.new_name)
+        }
+    }
+
+    /// Removes imports of what the edited files no longer mention.
+    pub(super) fn imports(&mut self) {
+        let program = &self.cx.analysis.program;
+        let mut files: Vec<FileId> = Vec::new();
+        for (id, file) in self.cx.analysis.sources.iter() {
+            if self.edits.iter().any(|e| e.path == file.path) {
+                files.push(id);
+            }
+        }
+        for file in files {
+            let path = self.cx.path(file);
+            let text = self.cx.text(file);
+            let edited: Vec<Span> = self.edits.iter().filter(|e| e.path == path).map(|e| e.span).collect();
+            let new: Vec<String> =
+                self.edits.iter().filter(|e| e.path == path).map(|e| e.replacement.clone()).collect();
+            let items = &program.file(file).items;
+            let uses: Vec<Span> =
+                items.iter().filter(|i| matches!(i.kind, ItemKind::Use(_))).map(|i| i.span).collect();
+            let mut removed = Vec::new();
+            for item in items {
+                let ItemKind::Use(imports) = &item.kind else { continue };
+                if item.vis != uncork_lints::hir::Visibility::Private || item.attrs.cfg_other {
+                    continue;
+                }
+                let gone: Vec<&Import> = imports
+                    .iter()
+                    .filter(|i| {
+                        i.name.is_some_and(|n| {
+                            matches!(n.as_str(), "HashMap" | "HashSet" | "RwLock" | "Mutex")
+                                && i.path.last() == Some(&n)
+                                && words(text, n.as_str()).any(|at| within(at, &edited))
+                                && words(text, n.as_str()).all(|at| within(at, &edited) || within(at, &uses))
+                                && !new.iter().any(|t| mentions_word(t, n.as_str()))
+                        })
+                    })
+                    .collect();
+                if gone.is_empty() {
+                    continue;
+                }
+                if gone.len() == imports.len() {
+                    removed.push(super::super::text::removal(text, item.span));
+                } else {
+                    removed.extend(gone.iter().map(|i| leaf_removal(text, i.span)));
+                }
+            }
+            for span in removed {
+                let edit = self.cx.edit(file, span, "");
+                self.edits.push(edit);
+            }
+        }
+    }
+}
+
+/// One leaf of a `use` tree with the comma after it, or before it if it is the last.
+fn leaf_removal(text: &str, span: Span) -> Span {
+    let after = text.get(span.hi as usize..).unwrap_or("");
+    let blanks = after.len() - after.trim_start().len();
+    if after.trim_start().starts_with(',') {
+        let rest = &after[blanks + 1..];
+        let more = rest.len() - rest.trim_start_matches([' ', '\t']).len();
+        return Span::new(span.lo, span.hi + (blanks + 1 + more) as u32);
+    }
+    let before = text.get(..span.lo as usize).unwrap_or("");
+    let trimmed = before.trim_end();
+    match trimmed.strip_suffix(',') {
+        Some(rest) => Span::new(rest.len() as u32, span.hi),
+        None => span,
+    }
+}
+
+fn within(at: usize, spans: &[Span]) -> bool {
+    spans.iter().any(|s| s.lo as usize <= at && at < s.hi as usize)
+}
+
+/// Where an identifier stands in a text, comments and strings included: what is in doubt is kept.
+fn words<'t>(text: &'t str, word: &'t str) -> impl Iterator<Item = usize> + 't {
+    let ident = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices(word).map(|(at, _)| at).filter(move |&at| {
+        let before = text[..at].chars().next_back();
+        let after = text[at + word.len()..].chars().next();
+        !before.is_some_and(ident) && !after.is_some_and(ident)
+    })
+}
+
+fn mentions_word(text: &str, word: &str) -> bool {
+    words(text, word).next().is_some()
+}
+
+/// The blanks that begin the line of an offset.
+fn indent(text: &str, at: u32) -> &str {
+    let line = text.get(..at as usize).unwrap_or("").rsplit('\n').next().unwrap_or("");
+    &line[..line.len() - line.trim_start().len()]
+}
+
+/// Whether a type may hold something that only one thread at a time may look at.
+fn may_not_be_sync(program: &Program, ty: uncork_lints::ty::Ty, seen: &mut Vec<DefId>, depth: u8) -> bool {
+    if depth > 8 {
+        return true;
+    }
+    match ty.kind() {
+        TyKind::Unknown | TyKind::Var(_) | TyKind::Assoc(..) | TyKind::Ptr(_) | TyKind::Closure(..) => true,
+        TyKind::Dyn(bounds) | TyKind::Opaque(bounds) => !bounds
+            .iter()
+            .any(|b| matches!(b.trait_, uncork_lints::ty::TraitRef::Ext(n) if n.as_str().ends_with("Sync"))),
+        TyKind::Ext(path, args) => {
+            // A lock inside makes shareable what can be sent.
+            let own = matches!(
+                path.as_str(),
+                "std::cell::RefCell" | "std::cell::Cell" | "std::rc::Rc" | "std::sync::mpsc::Receiver"
+            );
+            let lock = program.knowledge.types.get(path).is_some_and(|i| i.lock.is_some());
+            own || (!lock && args.iter().any(|&a| may_not_be_sync(program, a, seen, depth + 1)))
+        }
+        TyKind::Adt(def, args) => {
+            if seen.contains(def) {
+                return false;
+            }
+            seen.push(*def);
+            let declared = program.decls.fields.get(def).into_iter().flatten();
+            let variants = program.variants.get(def).into_iter().flat_map(|v| v.values());
+            let in_variants = variants.filter_map(|v| program.decls.fields.get(v)).flatten();
+            declared.chain(in_variants).any(|(_, t)| may_not_be_sync(program, *t, seen, depth + 1))
+                || args.iter().any(|&a| may_not_be_sync(program, a, seen, depth + 1))
+        }
+        TyKind::Tuple(args) => args.iter().any(|&a| may_not_be_sync(program, a, seen, depth + 1)),
+        TyKind::Ref(_, t) | TyKind::Slice(t) | TyKind::Array(t) => {
+            may_not_be_sync(program, *t, seen, depth + 1)
+        }
+        _ => false,
+    }
+}

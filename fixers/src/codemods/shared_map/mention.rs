@@ -1,0 +1,244 @@
+//! Where the place is mentioned, and what each mention is.
+
+use uncork_lints::hir::{Expr, ExprId, ExprKind, LocalId, PatKind, Stmt};
+use uncork_lints::infer::Callee;
+use uncork_lints::name::Name;
+use uncork_lints::program::{BodyIx, DefId, Res};
+use uncork_lints::source::Location;
+use uncork_lints::ty::{Subst, Ty, TyKind};
+
+use super::{Blocked, Migration, Step, Target};
+
+const ACQUIRE: [&str; 3] = ["read", "write", "lock"];
+
+impl<'a> Migration<'_, 'a> {
+    /// All mentions of the place in the program, constructors (`S { map: … }`) rewritten on the way.
+    pub(super) fn mentions(&mut self) -> Step<Vec<(BodyIx, ExprId)>> {
+        let program = &self.cx.analysis.program;
+        let mut out = Vec::new();
+        for index in 0..program.bodies.len() {
+            let body = BodyIx(index as u32);
+            self.patterns(body)?;
+            let ids: Vec<ExprId> = self.tree(body).ids().collect();
+            for id in ids {
+                match &program.body(body).expr(id).kind {
+                    ExprKind::Field { base, name, .. } => {
+                        let Target::Field(def, field) = self.target else { continue };
+                        if *name != field {
+                            continue;
+                        }
+                        match self.field_owner(self.ty(body, *base), field) {
+                            Owner::Is(owner) if owner == def => out.push((body, id)),
+                            Owner::Is(_) | Owner::Other => {}
+                            Owner::Unknown => self.unknown_owner(body, id)?,
+                        }
+                    }
+                    ExprKind::Path(_) => {
+                        let res = self.cx.analysis.types[body.0 as usize].res(id);
+                        if let (Target::Static(def), Some(Res::Def(found))) = (self.target, res)
+                            && def == found
+                        {
+                            out.push((body, id));
+                        }
+                    }
+                    ExprKind::Struct { fields, base, .. } => {
+                        let Target::Field(def, field) = self.target else { continue };
+                        if !matches!(self.ty(body, id).peel_refs().kind(), TyKind::Adt(d, _) if *d == def) {
+                            continue;
+                        }
+                        if base.is_some() && !fields.iter().any(|f| f.name == field) {
+                            continue;
+                        }
+                        if let Some(init) = fields.iter().find(|f| f.name == field) {
+                            self.initialiser(body, init.value, init.shorthand)?;
+                        }
+                    }
+                    ExprKind::Call { args, .. } => {
+                        let Target::Field(def, field) = self.target else { continue };
+                        let types = &self.cx.analysis.types[body.0 as usize];
+                        if types.callee(id) == Callee::Ctor(def)
+                            && let Some(&arg) = field.as_str().parse::<usize>().ok().and_then(|i| args.get(i))
+                        {
+                            self.initialiser(body, arg, false)?;
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    /// A pattern that takes the field out of its struct is a mention that is not followed.
+    fn patterns(&mut self, body: BodyIx) -> Step {
+        let Target::Field(def, field) = self.target else { return Ok(()) };
+        let program = &self.cx.analysis.program;
+        let types = &self.cx.analysis.types[body.0 as usize];
+        for (index, pat) in program.body(body).pats.iter().enumerate() {
+            let PatKind::Struct { fields, .. } = &pat.kind else { continue };
+            let ty = types.pat(uncork_lints::hir::PatId(index as u32)).peel_refs();
+            let named = fields.iter().find(|(name, _)| *name == field);
+            if let (TyKind::Adt(d, _), Some((_, inner))) = (ty.kind(), named)
+                && *d == def
+                && !matches!(program.body(body).pat(*inner).kind, PatKind::Wild)
+            {
+                let at = Some(self.at(body, pat.span));
+                return Err(Blocked { reason: "the field is taken out by a pattern", at });
+            }
+        }
+        Ok(())
+    }
+
+    /// A field of this name on a value of unknown type: only an acquisition is reason to stop.
+    fn unknown_owner(&mut self, body: BodyIx, id: ExprId) -> Step {
+        let parent = self.tree(body).parent_kind(id);
+        match parent {
+            Some((_, ExprKind::Method { recv, name, .. }))
+                if *recv == id && ACQUIRE.contains(&name.as_str()) =>
+            {
+                self.blocked(body, id, "a use through a value whose type is not known")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn field_owner(&self, base: Ty, field: Name) -> Owner {
+        let program = &self.cx.analysis.program;
+        let mut ty = base;
+        for _ in 0..12 {
+            match ty.kind() {
+                TyKind::Unknown | TyKind::Var(_) | TyKind::Assoc(..) => return Owner::Unknown,
+                TyKind::Ref(_, inner) => ty = *inner,
+                TyKind::Adt(def, _) => {
+                    return if program.decls.field(*def, field).is_some() {
+                        Owner::Is(*def)
+                    } else {
+                        // A `Deref` of the workspace may lead on.
+                        Owner::Unknown
+                    };
+                }
+                TyKind::Ext(path, args) => {
+                    let Some(info) = program.knowledge.types.get(path) else { return Owner::Unknown };
+                    match info.deref {
+                        Some(target) => ty = target.subst(&Subst::pair(info.params.iter().copied(), args)),
+                        None => return Owner::Other,
+                    }
+                }
+                _ => return Owner::Other,
+            }
+        }
+        Owner::Unknown
+    }
+
+    /// Follows one mention (or a handle made from one).
+    pub(super) fn mention(&mut self, body: BodyIx, id: ExprId) -> Step {
+        let program = &self.cx.analysis.program;
+        let hir = program.body(body);
+        let Some((parent, kind)) = self.tree(body).parent_kind(id) else {
+            return self.blocked(body, id, "the map's lock is handed out");
+        };
+        match kind {
+            ExprKind::Method { recv, name, args, .. } if *recv == id => match name.as_str() {
+                "read" | "write" | "lock" | "get_mut" if args.is_empty() => self.acquired(body, id, parent),
+                "try_read" | "try_write" | "try_lock" => {
+                    self.blocked(body, parent, "the lock is only tried, and code acts on its being taken")
+                }
+                "clone" if args.is_empty() => self.handle(body, parent),
+                _ => self.blocked(body, parent, "a method of the lock that has no counterpart"),
+            },
+            ExprKind::Ref { mutable: false, .. } => {
+                let Some((call, ExprKind::Call { callee, args })) = self.tree(body).parent_kind(parent)
+                else {
+                    return self.blocked(body, id, "the map's lock is borrowed and handed on");
+                };
+                let Expr { kind: ExprKind::Path(path), .. } = hir.expr(*callee) else {
+                    return self.blocked(body, id, "the map's lock is borrowed and handed on");
+                };
+                let names: Vec<&str> = path.segments.iter().map(|s| s.name.as_str()).collect();
+                match names.as_slice() {
+                    [.., "Arc" | "Rc" | "Clone", "clone"] if args.len() == 1 => self.handle(body, call),
+                    [.., "Arc" | "Rc", "strong_count" | "weak_count"] => Ok(()),
+                    _ => self.blocked(body, id, "the map's lock is borrowed and handed on"),
+                }
+            }
+            ExprKind::Assign { lhs, rhs } if *lhs == id => self.initialiser(body, *rhs, false),
+            _ => self.blocked(body, id, "the map's lock is handed out"),
+        }
+    }
+
+    /// A clone of the `Arc` around the lock: good if it gets a name, or goes into the same field again.
+    fn handle(&mut self, body: BodyIx, clone: ExprId) -> Step {
+        let hir = self.cx.analysis.program.body(body);
+        if let Some(at) = self.tree(body).stmt_of(clone)
+            && let Some(Stmt::Let { pat, ty: None, els: None, .. }) = self.tree(body).stmt(at)
+            && let PatKind::Bind { local, sub: None } = hir.pat(*pat).kind
+        {
+            return self.alias(body, local);
+        }
+        if let Some((_, ExprKind::Struct { fields, .. })) = self.tree(body).parent_kind(clone)
+            && let Target::Field(def, field) = self.target
+            && let Some(init) = fields.iter().find(|f| f.value == clone)
+            && init.name == field
+            && let Some((literal, _)) = self.tree(body).parent_kind(clone)
+            && matches!(self.ty(body, literal).peel_refs().kind(), TyKind::Adt(d, _) if *d == def)
+        {
+            return Ok(());
+        }
+        self.blocked(body, clone, "a handle to the map is handed out")
+    }
+
+    pub(super) fn alias(&mut self, body: BodyIx, local: LocalId) -> Step {
+        if self.aliases.contains(&(body, local)) {
+            return Ok(());
+        }
+        self.aliases.push((body, local));
+        let uses = self.tree(body).uses(local);
+        for one in uses {
+            self.mention(body, one)?;
+        }
+        Ok(())
+    }
+
+    /// Functions from which the place can be reached, through the workspace's own calls.
+    pub(super) fn touching(&self, mentions: &[(BodyIx, ExprId)]) -> Vec<DefId> {
+        let program = &self.cx.analysis.program;
+        let mut callers: rustc_hash::FxHashMap<DefId, Vec<DefId>> = rustc_hash::FxHashMap::default();
+        for (index, info) in program.bodies.iter().enumerate() {
+            for callee in self.cx.analysis.types[index].calls.values() {
+                match callee {
+                    Callee::Fn(def) => callers.entry(*def).or_default().push(info.owner),
+                    Callee::Virtual(def) => {
+                        callers.entry(*def).or_default().push(info.owner);
+                        for implementor in program.decls.implementors.get(def).into_iter().flatten() {
+                            callers.entry(*implementor).or_default().push(info.owner);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+        let mut out: Vec<DefId> = Vec::new();
+        let mut seen = rustc_hash::FxHashSet::default();
+        let mut work: Vec<DefId> = mentions.iter().map(|(b, _)| program.body_info(*b).owner).collect();
+        while let Some(def) = work.pop() {
+            if seen.insert(def) {
+                out.push(def);
+                work.extend(callers.get(&def).into_iter().flatten());
+            }
+        }
+        out.sort();
+        out
+    }
+
+    /// Where something stands.
+    pub(super) fn place_of(&self, body: BodyIx, id: ExprId) -> Location {
+        self.at(body, self.cx.analysis.program.body(body).expr(id).span)
+    }
+}
+
+/// Whose field it is.
+enum Owner {
+    Is(DefId),
+    Other,
+    Unknown,
+}

@@ -1,0 +1,228 @@
+//! `shared-map-lock`: a map behind one lock becomes a concurrent map, declaration and every use, or nothing of it.
+//!
+//! Each mention of the field or static must be understood: a constructor, a handle cloned to another name, or an
+//! acquisition whose guard is used for one operation on each way through its region. Anything else refuses the whole
+//! migration and names the place. Operations that give references out of the map are followed to where the reference
+//! dies: no shard may be held while the same map is used again or across an `.await`.
+
+mod chain;
+mod decl;
+mod extent;
+mod guard;
+mod mention;
+mod op;
+mod var;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use uncork_lints::finding::{Applicability, Finding};
+use uncork_lints::hir::{ExprId, LocalId};
+use uncork_lints::knowledge::Container;
+use uncork_lints::name::Name;
+use uncork_lints::places::shape;
+use uncork_lints::program::{BodyIx, DefId, DefKind};
+use uncork_lints::source::{Location, Span};
+use uncork_lints::ty::Ty;
+
+use super::tree::Tree;
+use super::{Context, MapCrate};
+use crate::change::{Change, Plan, Refusal};
+use crate::edit::Edit;
+
+pub(super) fn plan(cx: &mut Context<'_>, findings: &[&Finding], plan: &mut Plan) {
+    for finding in findings {
+        match migrate(cx, finding) {
+            Ok(change) => plan.changes.push(change),
+            Err(refusal) => plan.refused.push(refusal),
+        }
+    }
+}
+
+/// Why a migration cannot be made: a reason that is the same for the same shape, and the place.
+#[derive(Debug)]
+pub(super) struct Blocked {
+    reason: &'static str,
+    at: Option<Location>,
+}
+
+type Step<T = ()> = Result<T, Blocked>;
+
+/// What is migrated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    Field(DefId, Name),
+    Static(DefId),
+}
+
+/// A migration in the making.
+pub(super) struct Migration<'c, 'a> {
+    cx: &'c Context<'a>,
+    target: Target,
+    /// A set, not a map.
+    set: bool,
+    /// The guarded collection's type.
+    core: Ty,
+    /// `DashMap` or `DashSet` as code there has to say it.
+    new_name: String,
+    trees: FxHashMap<BodyIx, Tree<'a>>,
+    edits: Vec<Edit>,
+    /// Locals that are handles to the place, and those that were guards of it.
+    aliases: Vec<(BodyIx, LocalId)>,
+    /// Places where an iteration no longer sees one state, or several reads no longer agree.
+    loosened: Vec<Location>,
+    /// How many operations were rewritten.
+    operations: usize,
+    /// Functions that reach the place, sorted.
+    touching: Vec<DefId>,
+    /// Expressions that stand for the place or for a guard of it.
+    mentioned: FxHashSet<(BodyIx, ExprId)>,
+}
+
+fn migrate(cx: &mut Context<'_>, finding: &Finding) -> Result<Change, Refusal> {
+    let blocked = |cx: &Context<'_>, b: Blocked| cx.refuse(finding, b.reason, b.at);
+    if cx.options.map != MapCrate::Dashmap {
+        return Err(cx.refuse(finding, "only a migration to dashmap is made by itself", None));
+    }
+    let file = finding.at.file;
+    let (krate, manifest) =
+        cx.dependency(file, "dashmap", &[]).map_err(|why| cx.refuse(finding, &why, None))?;
+    let (target, ty) = target(cx, finding).ok_or_else(|| {
+        cx.refuse(finding, "only fields and statics are migrated, not locals", Some(finding.at))
+    })?;
+    let mut migration = Migration::new(cx, target, ty).map_err(|b| blocked(cx, b))?;
+    migration.run(&krate).map_err(|b| blocked(cx, b))?;
+
+    let safe = migration.loosened.is_empty();
+    let applicability = if safe { Applicability::Safe } else { Applicability::Unsafe };
+    let name = finding.facts.iter().find(|(k, _)| k == "place").map_or("the map", |(_, v)| v.as_str());
+    let title = format!(
+        "make `{name}` a `{}`, with {} rewritten",
+        migration.new_name,
+        match migration.operations {
+            1 => "1 operation".to_owned(),
+            n => format!("{n} operations"),
+        }
+    );
+    let caveat = (!safe).then(|| {
+        let first = migration.loosened.first().map(|&at| cx.at_line(at)).unwrap_or_default();
+        let count = migration.loosened.len();
+        format!(
+            "{count} {} through the whole map or more than once, and may now see it change meanwhile ({first}{})",
+            if count == 1 { "place reads" } else { "places read" },
+            if count > 1 { ", …" } else { "" }
+        )
+    });
+    let edits = std::mem::take(&mut migration.edits);
+    let mut change = cx.change(finding, title, applicability);
+    change.caveat = caveat;
+    change.edits = dedup(edits);
+    change.manifest = manifest;
+    Ok(change)
+}
+
+fn dedup(mut edits: Vec<Edit>) -> Vec<Edit> {
+    let mut seen = rustc_hash::FxHashSet::default();
+    edits.retain(|e| seen.insert(e.clone()));
+    edits
+}
+
+/// The field or static that a finding is about, and its type.
+fn target(cx: &Context<'_>, finding: &Finding) -> Option<(Target, Ty)> {
+    let program = &cx.analysis.program;
+    for (index, def) in program.defs.iter().enumerate() {
+        if def.file != finding.at.file {
+            continue;
+        }
+        let id = DefId(index as u32);
+        match def.kind {
+            DefKind::Struct => {
+                let field = decl::fields(program, id).iter().find(|f| f.name_span == finding.at.span);
+                if let Some(field) = field {
+                    return Some((Target::Field(id, field.name), program.decls.field(id, field.name)?));
+                }
+            }
+            DefKind::Static if program.item(id).name_span == finding.at.span => {
+                return Some((Target::Static(id), program.decls.statics.get(&id).copied()?));
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+impl<'c, 'a> Migration<'c, 'a> {
+    fn new(cx: &'c Context<'a>, target: Target, ty: Ty) -> Step<Migration<'c, 'a>> {
+        let blocked = |reason| Blocked { reason, at: None };
+        let shape =
+            shape(&cx.analysis.program.knowledge, ty).ok_or(blocked("the map's type is not understood"))?;
+        let set = match shape.container {
+            Some(Container::Map) => false,
+            Some(Container::Set) => true,
+            Some(Container::OrderedMap | Container::OrderedSet) => {
+                return Err(blocked("an ordered map may be relied on for its order"));
+            }
+            _ => return Err(blocked("the map's type is not understood")),
+        };
+        let std_map =
+            shape.core.is_ext("std::collections::HashMap") || shape.core.is_ext("std::collections::HashSet");
+        if !std_map {
+            return Err(blocked("the map is not one of std"));
+        }
+        if shape.cell {
+            return Err(blocked("the lock lies in a cell that is filled later"));
+        }
+        Ok(Migration {
+            cx,
+            target,
+            set,
+            core: shape.core,
+            new_name: if set { "DashSet" } else { "DashMap" }.to_owned(),
+            trees: FxHashMap::default(),
+            edits: Vec::new(),
+            aliases: Vec::new(),
+            loosened: Vec::new(),
+            operations: 0,
+            touching: Vec::new(),
+            mentioned: FxHashSet::default(),
+        })
+    }
+
+    fn run(&mut self, krate: &str) -> Step {
+        self.declaration(krate)?;
+        let mentions = self.mentions()?;
+        self.touching = self.touching(&mentions);
+        self.mentioned.extend(mentions.iter().copied());
+        for &(body, expr) in &mentions {
+            self.mention(body, expr)?;
+        }
+        self.imports();
+        Ok(())
+    }
+
+    fn at(&self, body: BodyIx, span: Span) -> Location {
+        self.cx.analysis.program.at(body, span)
+    }
+
+    fn blocked<T>(&self, body: BodyIx, expr: ExprId, reason: &'static str) -> Step<T> {
+        let span = self.cx.analysis.program.body(body).expr(expr).span;
+        Err(Blocked { reason, at: Some(self.at(body, span)) })
+    }
+
+    fn tree(&mut self, body: BodyIx) -> &Tree<'a> {
+        let program = &self.cx.analysis.program;
+        self.trees.entry(body).or_insert_with(|| Tree::new(program.body(body)))
+    }
+
+    fn replace(&mut self, body: BodyIx, span: Span, text: impl Into<String>) {
+        let file = self.cx.analysis.program.body_info(body).file;
+        let edit = self.cx.edit(file, span, text);
+        self.edits.push(edit);
+    }
+
+    fn text(&self, body: BodyIx, span: Span) -> &'a str {
+        self.cx.slice(self.cx.analysis.program.body_info(body).file, span)
+    }
+
+    fn ty(&self, body: BodyIx, expr: ExprId) -> Ty {
+        self.cx.analysis.types[body.0 as usize].expr(expr)
+    }
+}
