@@ -137,12 +137,16 @@ pub struct LockIoOptions {
 impl Config {
     /// The level of a rule: its own, then what is set for `all`, its group, itself; later settings win.
     pub fn level(&self, rule: &Rule) -> Level {
+        self.set_level(rule).unwrap_or(rule.level)
+    }
+
+    /// The level that is set for a rule; `None` where the rule's own choice stands, which may differ by finding.
+    pub fn set_level(&self, rule: &Rule) -> Option<Level> {
         self.levels
             .iter()
             .filter(|(selector, _)| selects(selector, rule))
             .map(|(_, level)| *level)
             .next_back()
-            .unwrap_or(rule.level)
     }
 
     /// Lays another configuration over this one.

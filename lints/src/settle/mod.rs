@@ -34,8 +34,9 @@ pub fn settle(
 ) -> Settled {
     let mut out = Settled::default();
     for finding in &mut findings {
-        if let Some(rule) = rules::ALL.iter().find(|r| r.id == finding.rule) {
-            finding.level = config.level(rule);
+        let rule = rules::ALL.iter().find(|r| r.id == finding.rule);
+        if let Some(level) = rule.and_then(|rule| config.set_level(rule)) {
+            finding.level = level;
         }
     }
     order(sources, &mut findings);
