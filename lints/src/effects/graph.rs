@@ -51,6 +51,7 @@ struct Spread<'a> {
     summaries: Vec<Vec<Effect>>,
     known: FxHashMap<(UnitIx, Key), u32>,
     queue: VecDeque<(UnitIx, u32)>,
+    given: Vec<(UnitIx, LocalId, u32)>,
 }
 
 /// Collects all units and spreads their effects.
@@ -66,6 +67,7 @@ pub(super) fn spread(cx: PlaceCx<'_>) -> Effects {
         summaries: vec![Vec::new(); count],
         known: FxHashMap::default(),
         queue: VecDeque::new(),
+        given: Vec::new(),
     };
     let mut direct = Vec::with_capacity(count);
     for (u, c) in collected.into_iter().enumerate() {
@@ -92,7 +94,7 @@ pub(super) fn spread(cx: PlaceCx<'_>) -> Effects {
     for list in &mut out {
         list.sort_by_key(|&e| (s.edges[e as usize].event, e));
     }
-    Effects { places: s.places.list, edges: s.edges, out, summaries: s.summaries, direct }
+    Effects { places: s.places.list, edges: s.edges, out, summaries: s.summaries, direct, given: s.given }
 }
 
 fn key_of(places: &mut Places, d: &Direct) -> Key {
@@ -207,6 +209,7 @@ impl Spread<'_> {
         }
         let edge_ix = self.edges.len() as u32;
         self.edges.push(Edge { target: run, how: How::Closure, ..edge });
+        self.given.push((edge.target, local, edge_ix));
         self.into[run.0 as usize].push(edge_ix);
         for ix in 0..self.summaries[run.0 as usize].len() {
             let effect = self.summaries[run.0 as usize][ix];

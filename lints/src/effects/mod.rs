@@ -85,6 +85,8 @@ pub struct Effects {
     /// By unit.
     summaries: Vec<Vec<Effect>>,
     direct: Vec<Vec<OwnEffect>>,
+    /// Function values given to a unit's parameter: unit, parameter, the edge from the giver to the function value.
+    given: Vec<(UnitIx, LocalId, u32)>,
 }
 
 /// Something a unit does itself.
@@ -116,12 +118,12 @@ impl Effects {
     }
 
     /// Classes of locks that something acquires exclusively, `try_` forms included.
-    pub fn written_classes(&self) -> FxHashSet<Class> {
+    pub fn written_classes(&self, program: &Program) -> FxHashSet<Class> {
         self.direct
             .iter()
             .flatten()
             .filter_map(|d| match d.key {
-                Key::Acquire(ix, mode, _) if mode.exclusive => self.place(ix).class(),
+                Key::Acquire(ix, mode, _) if mode.exclusive => self.place(ix).class(program),
                 _ => None,
             })
             .collect()

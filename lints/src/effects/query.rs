@@ -1,7 +1,7 @@
 //! Asking: what an event does, what leads there, and what an expression's value derives from.
 
-use super::graph::{Intern, translate};
-use super::{Edge, Effect, EffectCx, How, Key, PlaceIx};
+use super::graph::{Intern, param_of, translate};
+use super::{Edge, Effect, EffectCx, How, Key, Object, PlaceIx};
 use crate::finding::Hop;
 use crate::flow::{Place, PlaceCx, UnitIx, UnitKind};
 use crate::hir::{ExprId, ExprKind, LocalId};
@@ -88,6 +88,37 @@ impl EffectCx<'_> {
         found
     }
 
+    /// What the function values do that callers give for a unit's parameter, as effects of the unit's event that calls
+    /// it. Objects and places stay in the giver's terms.
+    pub fn given(&self, unit: UnitIx, calls: &EventEffect) -> Vec<EventEffect> {
+        let Key::Calls(local) = calls.key else { return Vec::new() };
+        let mut found = Vec::new();
+        for &(_, _, edge) in self.effects.given.iter().filter(|g| g.0 == unit && g.1 == local) {
+            let edge = self.effects.edges[edge as usize];
+            for (i, effect) in self.effects.of(edge.target).iter().enumerate() {
+                let key = match effect.key {
+                    // What a closure captured is nothing of the unit's.
+                    Key::Block(b, Object::Local(l)) if param_of(self.places, edge.target, l).is_none() => {
+                        Key::Block(b, Object::Other)
+                    }
+                    key => key,
+                };
+                found.push(EventEffect {
+                    key,
+                    place: match effect.key {
+                        Key::Acquire(ix, ..) => Some(self.effects.place(ix).clone()),
+                        _ => None,
+                    },
+                    call: calls.call,
+                    through: Some(Through { edge, effect: i as u32 }),
+                    maybe: effect.maybe,
+                    distance: effect.distance,
+                });
+            }
+        }
+        found
+    }
+
     fn through(&self, edge: Edge, ix: u32, effect: &Effect) -> Option<EventEffect> {
         let mut scratch = Scratch { known: &self.effects.places, made: None };
         let key = translate(self.places, &mut scratch, edge, effect.key)?;
@@ -168,6 +199,12 @@ impl EffectCx<'_> {
         let body = self.places.units.get(unit).body;
         let owner = self.places.program.body_info(target.body).owner;
         let name = self.places.program.display(owner);
+        if edge.how == How::Closure && target.kind == UnitKind::Closure {
+            let span = self.places.program.body(target.body).expr(target.expr).span;
+            let at = self.places.program.at(target.body, span);
+            hops.push(Hop { at, label: format!("runs the closure that `{name}` gives") });
+            return;
+        }
         let verb = if edge.how == How::Awaited { "awaits" } else { "calls" };
         hops.push(Hop { at: self.call_location(body, edge.call), label: format!("{verb} `{name}`") });
     }

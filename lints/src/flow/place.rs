@@ -75,12 +75,14 @@ impl Place {
         self
     }
 
-    /// The same kind of place in an unknown instance: only the last named field is kept.
+    /// The same kind of place in an unknown instance: only the last named fields are kept.
     pub fn forget_instance(&self) -> Option<Place> {
         if let Root::Static(_) = self.root {
             return Some(self.clone());
         }
-        let at = self.steps.iter().rposition(|s| matches!(s, Step::Field(Some(_), _)))?;
+        let named = |steps: &[Step]| steps.iter().rposition(|s| matches!(s, Step::Field(Some(_), _)));
+        let last = named(&self.steps)?;
+        let at = named(&self.steps[..last]).filter(|&at| at + 1 == last).unwrap_or(last);
         Some(Place { root: Root::Unknown, steps: self.steps[at..].to_vec() })
     }
 
@@ -89,13 +91,21 @@ impl Place {
         self.root != Root::Unknown && !self.steps.contains(&Step::Elem)
     }
 
-    /// The field or static that names the place's class: equal for all instances.
-    pub fn class(&self) -> Option<Class> {
+    /// The field or static that names the place's class: equal for all instances. A newtype around a lock is named by
+    /// the field that holds it.
+    pub fn class(&self, program: &Program) -> Option<Class> {
         let elem = matches!(self.steps.last(), Some(Step::Elem | Step::At(_)));
-        let named = self.steps.iter().rev().find_map(|s| match s {
+        let mut fields = self.steps.iter().rev().filter_map(|s| match s {
             Step::Field(owner, name) => Some((*owner, *name)),
             _ => None,
         });
+        let mut named = fields.next();
+        if let Some((Some(owner), _)) = named
+            && program.decls.fields.get(&owner).is_some_and(|f| f.len() == 1)
+            && let Some(outer) = fields.next().filter(|f| f.0.is_some())
+        {
+            named = Some(outer);
+        }
         match (named, self.root) {
             (Some((Some(owner), name)), _) => Some(Class { what: ClassOf::Field(owner, name), elem }),
             (Some((None, _)), _) => None,
@@ -367,7 +377,7 @@ impl PlaceCx<'_> {
 
     /// A name for a place as a person would write it: `Pool.map`, `CACHE`, `conns[_]`.
     pub fn display(&self, place: &Place) -> String {
-        let mut out = match place.class().map(|c| c.what) {
+        let mut out = match place.class(self.program).map(|c| c.what) {
             Some(ClassOf::Field(owner, name)) => format!("{}.{name}", self.program.def(owner).name),
             Some(ClassOf::Static(def)) => self.program.def(def).name.to_string(),
             Some(ClassOf::Local(body, local)) => self.program.body(body).local(local).name.to_string(),

@@ -164,6 +164,12 @@ impl<'a> Unit<'a> {
     pub(super) fn alive_inside(&self, event: &HeldEvent, arg: u8, effect: &EventEffect) -> bool {
         let Some(Through { edge, effect: ix }) = effect.through else { return false };
         if edge.how == How::Closure {
+            // `guard.unwrap_or_else(|| lock())`: the closure gets the guard, or there is none.
+            if let Callee::Ext(path) = self.a.types[self.body.0 as usize].callee(edge.call)
+                && (path.as_str().starts_with("std::option::") || path.as_str().starts_with("std::result::"))
+            {
+                return false;
+            }
             // An outside function that maps a guard holds it while its closure runs, but a closure that is given the
             // guard itself is its owner.
             let unit = self.a.flow.units.get(edge.target);

@@ -112,7 +112,14 @@ impl Builder<'_> {
                 let token = self.token(origin, ty);
                 self.act(Action::Birth { token, slot });
             } else if let (Some(from), true) = (borrowed, moved.is_empty()) {
-                self.act(Action::Copy { from, to: slot });
+                // `Option::take` leaves nothing behind; `Vec::pop` may.
+                let whole = matches!(callee, Callee::Ext(path)
+                    if matches!(path.as_str(), "std::option::Option::take" | "std::mem::take"));
+                self.act(if whole {
+                    Action::Move { from, to: slot }
+                } else {
+                    Action::Copy { from, to: slot }
+                });
             }
         }
         // What is pushed into a collection of guards lives on in it.

@@ -50,6 +50,7 @@ use crate::infer::Callee;
 use crate::knowledge::{Blocking, Container};
 use crate::rule::{Group, Rule};
 use crate::rules::held::{Guard, Unit, blocks_on, callee_name, units};
+use crate::ty::Ty;
 
 /// The declaration.
 pub const RULE: Rule = Rule {
@@ -75,7 +76,9 @@ fn check(a: &Analysis, out: &mut Vec<Finding>) {
         let mut hits: Vec<Vec<Hit<'_>>> = Vec::new();
         hits.resize_with(a.flow.regions(unit.ix).tokens.len(), Vec::new);
         for event in unit.events() {
-            let effects = unit.effects().at(unit.ix, event.expr);
+            let mut effects = unit.effects().at(unit.ix, event.expr);
+            let given: Vec<_> = effects.iter().flat_map(|e| given(unit, e)).collect();
+            effects.extend(given);
             for effect in effects {
                 let Key::Block(blocking, object) = effect.key else { continue };
                 let inside = event
@@ -104,6 +107,14 @@ fn check(a: &Analysis, out: &mut Vec<Finding>) {
             }
         }
     }
+}
+
+/// What the closures do that callers give to be run here, except to what they are given themselves: that is the guarded
+/// value or a part of it.
+fn given(unit: Unit<'_>, calls: &EventEffect) -> Vec<EventEffect> {
+    let mut found = unit.effects().given(unit.ix, calls);
+    found.retain(|e| matches!(e.key, Key::Block(_, Object::Other)));
+    found
 }
 
 /// Whether the operation is one of the guarded value's own: the lock is there for that.
@@ -162,7 +173,9 @@ fn report(unit: Unit<'_>, guard: Guard<'_>, hits: &[Hit<'_>]) -> Finding {
         _ => "copy out what the call needs and end the guard before it, or take the lock after it".to_owned(),
     };
     let unsure = best.effect.maybe || best.blocking == Blocking::Stdio;
-    let far = guard.lock.place.is_none() || best.effect.distance > 6;
+    // A lock around nothing is there to order what is done under it.
+    let orders = guard.lock.guarded == Ty::UNIT;
+    let far = guard.lock.place.is_none() || best.effect.distance > 6 || orders;
     f.confidence = f.confidence.min(if unsure || far { Confidence::Medium } else { Confidence::High });
     f.chain = unit.chain(&best.effect, &format!("`{source}` {what}"));
     let mut shown = FxHashSet::default();

@@ -83,7 +83,7 @@ fn check(a: &Analysis, out: &mut Vec<Finding>) {
     let mut nodes: Vec<Class> = edges.keys().flat_map(|&(a, b)| [a, b]).collect();
     nodes.sort_unstable();
     nodes.dedup();
-    let written = a.effects.written_classes();
+    let written = a.effects.written_classes(&a.program);
     for ring in components(&nodes, &edges) {
         if let Some(finding) = report(a, &ring, &edges, &written) {
             out.push(finding);
@@ -119,7 +119,7 @@ fn collect<'a>(unit: Unit<'a>, edges: &mut Edges<'a>) {
                     .filter(|&&t| t != token)
                     .map(|&t| unit.guard(t).lock)
                     .filter(|l| l.mode.exclusive && !l.void)
-                    .filter_map(|l| l.place.as_ref()?.class())
+                    .filter_map(|l| l.place.as_ref()?.class(&unit.a.program))
                     .filter(|&c| c != from && c != to)
                     .collect();
                 edges.entry((from, to)).or_default().push(Site {
@@ -138,7 +138,7 @@ fn collect<'a>(unit: Unit<'a>, edges: &mut Edges<'a>) {
 
 /// The node of a place: locks that only a parameter names are nobody's yet.
 fn node(unit: Unit<'_>, place: &Place) -> Option<Class> {
-    let class = place.class()?;
+    let class = place.class(&unit.a.program)?;
     if let ClassOf::Local(body, local) = class.what
         && unit.a.flow.origins.get(&unit.a.program, body).is_param(local)
     {
@@ -295,6 +295,10 @@ fn report(a: &Analysis, ring: &[Class], edges: &Edges<'_>, written: &FxHashSet<C
     f.help = "take the locks in one order everywhere, or end the first guard before the second".to_owned();
     if reads_only || used.iter().any(|(_, s)| s.shard || s.effect.maybe) {
         f.confidence = f.confidence.min(Confidence::Medium);
+    }
+    // Which implementations meet at run time is a guess of its own at each edge.
+    if used.iter().all(|(_, s)| s.effect.maybe) {
+        f.confidence = Confidence::Low;
     }
     f.key = names.join("/");
     for (i, (_, site)) in used.iter().enumerate() {

@@ -41,9 +41,11 @@
 use rustc_hash::FxHashSet;
 
 use crate::Analysis;
-use crate::effects::{EventEffect, Key, Kind};
+use crate::effects::{EventEffect, Key, Kind, Through};
 use crate::finding::{Applicability, Confidence, Finding, Level, Related, Severity};
-use crate::flow::{Class, ClassOf, Held, Place, Root};
+use crate::flow::locks::arguments;
+use crate::flow::{Class, ClassOf, Held, HeldEvent, LockInfo, Place, Root};
+use crate::hir::ExprId;
 use crate::knowledge::Acquire;
 use crate::rule::{Group, Rule};
 use crate::rules::held::{Guard, Unit, grade, units};
@@ -62,7 +64,7 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(a: &Analysis, out: &mut Vec<Finding>) {
-    let written = a.effects.written_classes();
+    let written = a.effects.written_classes(&a.program);
     for unit in units(a) {
         super::split_update::check(unit, out);
         let mut reported = FxHashSet::default();
@@ -70,6 +72,9 @@ fn check(a: &Analysis, out: &mut Vec<Finding>) {
             let mut effects = unit.effects().at(unit.ix, event.expr);
             effects.sort_by_key(|e| (e.maybe, e.distance));
             for effect in &effects {
+                if let Key::Calls(_) = effect.key {
+                    in_given_closure(unit, event, effect, &written, &mut reported, out);
+                }
                 let Key::Acquire(_, mode, Kind::Lock | Kind::AsyncLock) = effect.key else { continue };
                 let Some(place) = &effect.place else { continue };
                 let inside = event
@@ -86,6 +91,38 @@ fn check(a: &Analysis, out: &mut Vec<Finding>) {
                         out.push(report(unit, guard, effect, mode));
                     }
                 }
+            }
+        }
+    }
+}
+
+/// `with(|x| …)`: the lock that `with` holds, taken again by the closure that it runs.
+fn in_given_closure(
+    unit: Unit<'_>,
+    event: &HeldEvent,
+    calls: &EventEffect,
+    written: &FxHashSet<Class>,
+    reported: &mut FxHashSet<(u32, ExprId)>,
+    out: &mut Vec<Finding>,
+) {
+    for effect in unit.effects().given(unit.ix, calls) {
+        let Key::Acquire(_, mode, Kind::Lock | Kind::AsyncLock) = effect.key else { continue };
+        let (Some(place), Some(Through { edge, .. })) = (&effect.place, effect.through) else { continue };
+        let giver = unit.a.flow.units.get(edge.caller).body;
+        for &token in &event.held {
+            let guard = unit.guard(token);
+            let args = arguments(unit.cx(), giver, edge.call);
+            let own =
+                guard.lock.place.as_ref().and_then(|p| {
+                    unit.cx().substitute(unit.body, p, |i| unit.cx().place(giver, *args.get(i)?))
+                });
+            let same = LockInfo { place: own, ..guard.lock.clone() };
+            let there = Guard { lock: &same, ..guard };
+            if waits_for_itself(unit, there, place, mode, written) && reported.insert((token, effect.call)) {
+                let mut f = report(unit, guard, &effect, mode);
+                let (body, call) = unit.effects().cause(unit.ix, &effect);
+                f.at = unit.one_line(unit.effects().call_location(body, call));
+                out.push(f);
             }
         }
     }
@@ -111,10 +148,10 @@ fn waits_for_itself(
     // Readers get in each other's way only if a writer can queue between them.
     lock.mode.exclusive
         || mode.exclusive
-        || match place.class() {
+        || match place.class(&unit.a.program) {
             // Nothing is known of who else has a lock that came in as an argument.
             Some(Class { what: ClassOf::Local(body, local), .. })
-                if unit.cx().origins.get(&unit.a.program, body).is_param(local) =>
+                if unit.a.flow.origins.get(&unit.a.program, body).is_param(local) =>
             {
                 true
             }
