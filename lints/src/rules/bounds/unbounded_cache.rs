@@ -152,7 +152,7 @@ fn judge(cx: &Analysis, candidate: &Candidate, out: &mut Vec<Finding>) {
     let on_demand = grows.iter().any(|g| {
         g.kind == UseKind::Op(Op::Entry)
             || production.iter().any(|u| {
-                u.body == g.body && matches!(u.kind, UseKind::Op(Op::Get | Op::Contains)) && u.expr < g.expr
+                u.body == g.body && matches!(u.kind, UseKind::Op(Op::Get | Op::GetMut)) && u.expr < g.expr
             })
     });
     let confidence = match (named, on_demand) {
@@ -234,7 +234,8 @@ fn at_the_end(program: &Program, one: &Use) -> bool {
         .any(|w| name == *w || name.starts_with(&format!("{w}_")) || name.ends_with(&format!("_{w}")))
 }
 
-/// Which types live long: held in a handle, a static or a lock somewhere, or owned by such a type.
+/// Which types live long and change meanwhile: held in a lock or cell somewhere, or owned by such a type. What only lies
+/// in an `Arc` or a static cannot change any more.
 struct Lifetimes {
     long: rustc_hash::FxHashSet<DefId>,
 }
@@ -244,42 +245,38 @@ impl Lifetimes {
         let program = &cx.program;
         let mut long = rustc_hash::FxHashSet::default();
         let mut work = Vec::new();
-        let mut seed = |ty: Ty, is_static: bool| {
-            let mut note = |t: Ty| {
-                if let TyKind::Adt(def, _) = t.kind() {
-                    work.push(*def);
-                }
-                false
-            };
-            if is_static {
-                ty.any(&mut note);
-                return;
-            }
+        let mut seed = |ty: Ty| {
             ty.any(&mut |t| {
                 if let TyKind::Ext(path, args) = t.kind()
-                    && program.knowledge.types.get(path).is_some_and(|i| i.shared || i.lock.is_some())
+                    && (path.as_str() == "std::cell::RefCell"
+                        || program.knowledge.types.get(path).is_some_and(|i| i.lock.is_some()))
                 {
                     for arg in args.iter() {
-                        arg.any(&mut note);
+                        arg.any(&mut |t| {
+                            if let TyKind::Adt(def, _) = t.kind() {
+                                work.push(*def);
+                            }
+                            false
+                        });
                     }
                 }
                 false
             });
         };
-        for (def, ty) in &program.decls.statics {
-            seed(*ty, program.def(*def).kind == DefKind::Static);
+        for ty in program.decls.statics.values() {
+            seed(*ty);
         }
         for (def, fields) in &program.decls.fields {
             if !program.def(*def).in_test {
                 for (_, ty) in fields {
-                    seed(*ty, false);
+                    seed(*ty);
                 }
             }
         }
         for (def, sig) in &program.decls.sigs {
             if !program.def(*def).in_test {
                 for ty in sig.params.iter().chain([&sig.ret]) {
-                    seed(*ty, false);
+                    seed(*ty);
                 }
             }
         }
