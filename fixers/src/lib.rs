@@ -5,6 +5,7 @@
 //! keeps only what the compiler agrees with.
 
 #![forbid(unsafe_code)]
+#![allow(clippy::result_large_err, reason = "a refusal is built once a finding, never on a hot path")]
 
 pub mod change;
 pub mod codemods;
