@@ -40,8 +40,8 @@ pub struct Analysis {
     pub uses: places::Places,
     /// Options of rules.
     pub options: config::RuleOptions,
-    /// Copies in the code; filled when a rule first asks.
-    clones: std::sync::OnceLock<clones::Clones>,
+    /// Copies in the code.
+    pub clones: clones::Clones,
 }
 
 impl Analysis {
@@ -56,21 +56,23 @@ impl Analysis {
         program: program::Program,
         options: config::RuleOptions,
     ) -> Analysis {
-        let types = infer::infer(&program);
-        let flow = flow::Flow::new(&program, &types);
-        let effects = effects::Effects::new(&program, &types, &flow);
-        let uses = places::Places::analyze(&program, &types);
-        Analysis { sources, program, types, flow, effects, uses, options, clones: std::sync::OnceLock::new() }
+        // Not when a rule first asks: rules run side by side, and a worker that waits here may take up another of them.
+        let (clones, (types, flow, effects, uses)) = rayon::join(
+            || clones::analyze(&program, &sources),
+            || {
+                let types = infer::infer(&program);
+                let flow = flow::Flow::new(&program, &types);
+                let effects = effects::Effects::new(&program, &types, &flow);
+                let uses = places::Places::analyze(&program, &types);
+                (types, flow, effects, uses)
+            },
+        );
+        Analysis { sources, program, types, flow, effects, uses, options, clones }
     }
 
     /// For asking about places and origins.
     pub fn places(&self) -> flow::PlaceCx<'_> {
         self.flow.cx(&self.program, &self.types)
-    }
-
-    /// The copies in the code, found on the first call.
-    pub fn clones(&self) -> &clones::Clones {
-        self.clones.get_or_init(|| clones::analyze(&self.program, &self.sources))
     }
 
     /// For asking about effects.

@@ -10,6 +10,11 @@ use super::hash::{format_hash, text_hash};
 use super::term::{Atom, Kind, Node, Term};
 use super::vocabulary::VOCABULARY;
 
+/// What takes a lock or borrows a cell.
+const ACQUIRES: [&str; 5] = ["lock", "read", "write", "borrow", "borrow_mut"];
+/// The label of such a call; no arity is so large.
+const ACQUIRE: u64 = 1 << 32;
+
 /// Builds the terms of one file; keeps its buffers between bodies.
 pub(super) struct Builder<'a> {
     vocabulary: &'static FxHashMap<Name, u64>,
@@ -177,6 +182,10 @@ impl<'a> Builder<'a> {
                 let arity = args.len() as u64;
                 let (extra, atom) = match (own, self.vocabulary(*name)) {
                     (true, _) => (arity, Atom::OwnMethod(*name)),
+                    // Which lock it is may vary; that one is taken does not.
+                    (false, Some(_)) if arity == 0 && ACQUIRES.contains(&name.as_str()) => {
+                        (ACQUIRE, Atom::Method(*name))
+                    }
                     (false, Some(hash)) => (hash ^ arity, Atom::None),
                     (false, None) => (arity, Atom::Method(*name)),
                 };

@@ -66,7 +66,7 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(analysis: &Analysis, findings: &mut Vec<Finding>) {
-    findings.extend(analysis.clones().handlers.iter().filter_map(|cluster| finding(analysis, cluster)));
+    findings.extend(analysis.clones.handlers.iter().filter_map(|cluster| finding(analysis, cluster)));
 }
 
 fn finding(analysis: &Analysis, cluster: &FunctionCluster) -> Option<Finding> {

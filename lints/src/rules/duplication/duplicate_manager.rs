@@ -84,7 +84,7 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(analysis: &Analysis, findings: &mut Vec<Finding>) {
-    findings.extend(analysis.clones().managers.iter().filter_map(|cluster| finding(analysis, cluster)));
+    findings.extend(analysis.clones.managers.iter().filter_map(|cluster| finding(analysis, cluster)));
 }
 
 fn finding(analysis: &Analysis, cluster: &ManagerCluster) -> Option<Finding> {
