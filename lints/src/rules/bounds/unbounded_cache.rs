@@ -113,9 +113,10 @@ fn judge(cx: &Analysis, candidate: &Candidate, out: &mut Vec<Finding>) {
     if !keyed || shape.bounded {
         return;
     }
-    // Changed behind `&self`, or part of something shared.
-    let interior = shape.lock.is_some() || shape.cell || shape.concurrent;
-    if !interior && !candidate.long_lived {
+    // Changed by several threads, or part of something that lives on and changes. A cell alone (`Rc<RefCell<..>>`) may as
+    // well belong to one request.
+    let shared = shape.lock.is_some() || shape.concurrent;
+    if !shared && !candidate.long_lived {
         return;
     }
     let key = shape.core.as_ext().and_then(|(_, args)| args.first().copied()).unwrap_or(Ty::UNKNOWN);
