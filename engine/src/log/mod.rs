@@ -145,9 +145,10 @@ impl Log {
     pub(crate) fn prepare(&self) -> Result<()> {
         if self.wants_segment() {
             let segment = self.make(0)?;
-            let surplus = self.files.lock().ready.replace(segment);
+            let mut files = self.files.lock();
+            let surplus = files.ready.replace(segment);
             // Another thread was as fast: its segment is as good as new.
-            self.files.lock().free.extend(surplus);
+            files.free.extend(surplus);
         }
         Ok(())
     }
