@@ -23,6 +23,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Report findings (the default)
     Check(Box<CheckArgs>),
+    /// Rewrite what can be rewritten, and keep what the compiler agrees with
+    Fix(Box<crate::fix::FixArgs>),
     /// Explain a rule: what it finds, why it is bad, what to write instead
     Explain(ExplainArgs),
     /// List all rules
@@ -228,8 +230,10 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, cla
     }
     let matches = command().try_get_matches_from(&args)?;
     let mut cli = <Cli as clap::FromArgMatches>::from_arg_matches(&matches)?;
-    if let (Command::Check(check), Some((_, sub))) = (&mut cli.command, matches.subcommand()) {
-        check.strictness.levels = levels(sub);
+    match (&mut cli.command, matches.subcommand()) {
+        (Command::Check(check), Some((_, sub))) => check.strictness.levels = levels(sub),
+        (Command::Fix(fix), Some((_, sub))) => fix.strictness.levels = levels(sub),
+        _ => {}
     }
     Ok(cli)
 }

@@ -119,6 +119,7 @@ pub(crate) fn request(selection: &Selection) -> Result<Request, Error> {
         exclude: selection.exclude.clone(),
         stdin,
         ignore: Vec::new(),
+        edited: Default::default(),
     })
 }
 

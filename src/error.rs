@@ -17,6 +17,8 @@ pub(crate) enum Error {
     #[error("{path}: {message}")]
     File { path: Utf8PathBuf, message: String },
     #[error("{0}")]
+    Fix(#[from] uncork_fixers::session::SessionError),
+    #[error("{0}")]
     Usage(String),
 }
 

@@ -6,6 +6,7 @@ mod args;
 mod check;
 mod error;
 mod explain;
+mod fix;
 mod init;
 mod output;
 mod panics;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<ExitCode, error::Error> {
     match cli.command {
         Command::Check(args) => check::run(&args),
+        Command::Fix(args) => fix::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Rules(args) => rule_list::run(&args),
         Command::Init(args) => init::run(&args),

@@ -1,13 +1,14 @@
 //! `lock-unwrap`: recover the guard of a poisoned lock, or return an error, in place of a panic.
 
+use uncork_lints::config::Poison;
 use uncork_lints::finding::{Applicability, Finding};
 use uncork_lints::hir::{Expr, ExprId, ExprKind, PatKind, Stmt};
 use uncork_lints::program::{BodyIx, DefId};
 use uncork_lints::source::{Location, Span};
 use uncork_lints::ty::{Ty, TyKind};
 
+use super::Context;
 use super::tree::Tree;
-use super::{Context, Poison};
 use crate::change::{Change, Plan, Refusal};
 
 const RECOVER: &str = "unwrap_or_else(std::sync::PoisonError::into_inner)";
@@ -47,7 +48,7 @@ fn one(cx: &Context<'_>, finding: &Finding) -> Result<Change, Refusal> {
         let at = Location { file: finding.at.file, span: result.span };
         return Err(cx.refuse(finding, "a `try_` call also fails when the lock is merely taken", Some(at)));
     }
-    match cx.options.poison {
+    match cx.options.lock_unwrap.poison {
         Poison::Recover => Ok(recover(cx, finding, &panic)),
         Poison::Propagate => propagate(cx, finding, &panic),
         Poison::ParkingLot => {

@@ -10,8 +10,8 @@ mod tree;
 mod unused_suppression;
 
 use camino::Utf8PathBuf;
-use serde::{Deserialize, Serialize};
 use uncork_lints::Analysis;
+use uncork_lints::config::RuleOptions;
 use uncork_lints::finding::{Applicability, Confidence, Finding};
 use uncork_lints::program::BodyIx;
 use uncork_lints::source::{FileId, Location, Span};
@@ -20,65 +20,6 @@ use crate::change::{Change, Mark, Place, Plan, Refusal};
 use crate::edit::Edit;
 use crate::manifest::{self, ManifestEdit};
 use crate::overlay::Overlay;
-
-/// What the user chose among several ways to mend.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
-pub struct FixOptions {
-    /// What becomes of a poisoned lock.
-    pub poison: Poison,
-    /// The concurrent map that shared maps become.
-    pub map: MapCrate,
-    /// The bounded cache that unbounded ones become.
-    pub cache: CacheCrate,
-    /// How many entries such a cache holds at first.
-    pub cache_capacity: usize,
-}
-
-impl Default for FixOptions {
-    fn default() -> FixOptions {
-        FixOptions {
-            poison: Poison::default(),
-            map: MapCrate::default(),
-            cache: CacheCrate::default(),
-            cache_capacity: 10_000,
-        }
-    }
-}
-
-/// What becomes of a poisoned lock.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Poison {
-    /// Take the guard all the same.
-    #[default]
-    Recover,
-    /// Return an error.
-    Propagate,
-    /// Use locks that do not poison.
-    ParkingLot,
-}
-
-/// A crate with a concurrent map.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[allow(missing_docs)]
-pub enum MapCrate {
-    #[default]
-    Dashmap,
-    Papaya,
-}
-
-/// A crate with a bounded cache.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
-pub enum CacheCrate {
-    #[default]
-    QuickCache,
-    Lru,
-    Moka,
-}
 
 /// Plans the fixes of one rule's findings.
 type Codemod = fn(&mut Context<'_>, &[&Finding], &mut Plan);
@@ -97,7 +38,7 @@ pub fn fixable() -> impl Iterator<Item = &'static str> {
 
 /// Plans all fixes for `findings` of an analysis of the overlay's text. Rules without a codemod are left out silently:
 /// they promise none.
-pub fn plan(analysis: &Analysis, findings: &[Finding], options: &FixOptions, overlay: &mut Overlay) -> Plan {
+pub fn plan(analysis: &Analysis, findings: &[Finding], options: &RuleOptions, overlay: &mut Overlay) -> Plan {
     let mut plan = Plan { marks: marks(analysis, findings), ..Plan::default() };
     let mut context = Context { analysis, options, overlay };
     for (rule, codemod) in CODEMODS {
@@ -129,7 +70,7 @@ pub fn marks(analysis: &Analysis, findings: &[Finding]) -> Vec<Mark> {
 /// What codemods look at.
 pub(crate) struct Context<'a> {
     pub(crate) analysis: &'a Analysis,
-    pub(crate) options: &'a FixOptions,
+    pub(crate) options: &'a RuleOptions,
     pub(crate) overlay: &'a mut Overlay,
 }
 

@@ -77,7 +77,7 @@ pub(super) fn folder(request: &Request, paths: &[Utf8PathBuf]) -> Result<Project
         .par_iter()
         .map(|full| {
             let shown = full.strip_prefix(&root).map(Utf8Path::to_owned).unwrap_or_else(|_| full.clone());
-            let (source, bad) = read::read_source(full, shown);
+            let (source, bad) = read::read_source(full, shown, &request.edited);
             let lowered = match bad {
                 Some(e) => Err(e),
                 None => lower_file(&source.text),

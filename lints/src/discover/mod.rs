@@ -35,7 +35,12 @@ pub struct Request {
     pub stdin: Option<String>,
     /// Globs of paths to leave out, from configuration.
     pub ignore: Vec<String>,
+    /// Texts that stand for what is on disk: files edited in memory.
+    pub edited: Edited,
 }
+
+/// Edited texts (without byte-order mark) by absolute path.
+pub type Edited = std::sync::Arc<rustc_hash::FxHashMap<Utf8PathBuf, std::sync::Arc<str>>>;
 
 /// The code found, read and lowered.
 #[derive(Debug, Default)]

@@ -49,7 +49,12 @@ pub(super) fn load(
     let mut project = Project { root: workspace.root.clone(), ..Project::default() };
     let ignore = globs(&workspace.root, &request.ignore)?;
     let packages: Vec<&Package> = workspace.packages.iter().filter(|p| chosen.contains(&p.name)).collect();
-    let mut loader = Loader { root: workspace.root.clone(), ids: FxHashMap::default(), roots: Vec::new() };
+    let mut loader = Loader {
+        root: workspace.root.clone(),
+        edited: request.edited.clone(),
+        ids: FxHashMap::default(),
+        roots: Vec::new(),
+    };
     let mut wave: Vec<Wanted> = Vec::new();
     let mut targets: Vec<(usize, &super::Target)> = Vec::new();
     for (index, package) in packages.iter().enumerate() {
@@ -95,6 +100,7 @@ pub(super) fn load(
 
 struct Loader {
     root: Utf8PathBuf,
+    edited: super::Edited,
     ids: FxHashMap<Utf8PathBuf, FileId>,
     /// By file: whether its children lie beside it.
     roots: Vec<bool>,
@@ -110,7 +116,7 @@ impl Loader {
                     Ok(below) => below.to_owned(),
                     Err(_) => wanted.path.clone(),
                 };
-                let (source, bad) = read::read_source(&wanted.path, shown);
+                let (source, bad) = read::read_source(&wanted.path, shown, &self.edited);
                 let lowered = match bad {
                     Some(e) => Err(e),
                     None => lower_file(&source.text),

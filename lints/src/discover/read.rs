@@ -28,8 +28,15 @@ pub(crate) fn describe(error: &io::Error) -> String {
     }
 }
 
-/// Reads one file. What cannot be read is an empty source and the reason.
-pub fn read_source(full: &Utf8Path, shown: Utf8PathBuf) -> (SourceFile, Option<Unreadable>) {
+/// Reads one file, from `edited` if it is there. What cannot be read is an empty source and the reason.
+pub fn read_source(
+    full: &Utf8Path,
+    shown: Utf8PathBuf,
+    edited: &super::Edited,
+) -> (SourceFile, Option<Unreadable>) {
+    if let Some(text) = edited.get(full) {
+        return (SourceFile::new(shown, text.clone(), false), None);
+    }
     let empty = |path: Utf8PathBuf, message: String, span: Span| {
         (SourceFile::new(path, Arc::from(""), false), Some(Unreadable { message, span }))
     };

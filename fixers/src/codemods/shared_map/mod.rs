@@ -14,6 +14,7 @@ mod op;
 mod var;
 
 use rustc_hash::{FxHashMap, FxHashSet};
+use uncork_lints::config::ConcurrentMap;
 use uncork_lints::finding::{Applicability, Finding};
 use uncork_lints::hir::{ExprId, LocalId};
 use uncork_lints::knowledge::Container;
@@ -23,8 +24,8 @@ use uncork_lints::program::{BodyIx, DefId, DefKind};
 use uncork_lints::source::{Location, Span};
 use uncork_lints::ty::Ty;
 
+use super::Context;
 use super::tree::Tree;
-use super::{Context, MapCrate};
 use crate::change::{Change, Plan, Refusal};
 use crate::edit::Edit;
 
@@ -79,7 +80,7 @@ pub(super) struct Migration<'c, 'a> {
 
 fn migrate(cx: &mut Context<'_>, finding: &Finding) -> Result<Change, Refusal> {
     let blocked = |cx: &Context<'_>, b: Blocked| cx.refuse(finding, b.reason, b.at);
-    if cx.options.map != MapCrate::Dashmap {
+    if cx.options.shared_map_lock.map != ConcurrentMap::Dashmap {
         return Err(cx.refuse(finding, "only a migration to dashmap is made by itself", None));
     }
     let file = finding.at.file;

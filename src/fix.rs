@@ -1,0 +1,204 @@
+//! `fix`: from arguments to files rewritten and verified, or nothing.
+
+use std::io::{BufReader, IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use camino::Utf8PathBuf;
+use clap::{Args, ValueEnum};
+use uncork_fixers::change::{Change, Plan};
+use uncork_fixers::codemods;
+use uncork_fixers::fixpoint::{Answer, Limits};
+use uncork_fixers::interactive::Interactive;
+use uncork_fixers::overlay::Overlay;
+use uncork_fixers::session::{self, Request};
+use uncork_fixers::vcs::Allowed;
+use uncork_fixers::verify::{CargoOptions, Verify};
+use uncork_lints::config::Config;
+use uncork_lints::discover::{self, Edited};
+use uncork_lints::finding::{Applicability, Level};
+use uncork_lints::run::{self, Outcome};
+
+use crate::args::{ColorArg, Selection, Strictness};
+use crate::error::Error;
+use crate::{check, progress};
+
+#[derive(Args, Debug, Clone, Default)]
+pub(crate) struct FixArgs {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    #[command(flatten)]
+    pub(crate) strictness: Strictness,
+    /// Fix only these rules
+    #[arg(long = "rule", value_name = "RULE", help_heading = "Fixing")]
+    rules: Vec<String>,
+    /// Make changes that may alter behaviour, too; each says how
+    #[arg(long = "unsafe", help_heading = "Fixing")]
+    unsafe_: bool,
+    /// Write nothing; print what would be written as a unified diff
+    #[arg(long, help_heading = "Fixing", conflicts_with = "interactive")]
+    diff: bool,
+    /// Show each change and ask
+    #[arg(short, long, help_heading = "Fixing")]
+    interactive: bool,
+    /// What must agree before a change is kept
+    #[arg(long, value_name = "WHAT", default_value = "check", help_heading = "Fixing")]
+    verify: VerifyArg,
+    /// The longest one run of cargo may take, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 1800, help_heading = "Fixing")]
+    timeout: u64,
+    /// Fix even if the working tree has uncommitted changes
+    #[arg(long, help_heading = "Fixing")]
+    allow_dirty: bool,
+    /// Fix even if the index has staged changes
+    #[arg(long, help_heading = "Fixing")]
+    allow_staged: bool,
+    /// Fix even without version control
+    #[arg(long, help_heading = "Fixing")]
+    allow_no_vcs: bool,
+    /// Verify without network access
+    #[arg(long, help_heading = "Fixing")]
+    offline: bool,
+    /// Verify with the lock file as it is
+    #[arg(long, help_heading = "Fixing")]
+    locked: bool,
+    /// When to use colour
+    #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
+    color: ColorArg,
+    /// Print only errors
+    #[arg(short, long, help_heading = "Output")]
+    quiet: bool,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, Default)]
+enum VerifyArg {
+    /// `cargo check`
+    #[default]
+    Check,
+    /// `cargo check`, then `cargo test`
+    Test,
+    /// Nothing
+    None,
+}
+
+/// Runs the command. Status 1 if a finding that fails a check is left, 0 else.
+pub(crate) fn run(args: &FixArgs) -> Result<ExitCode, Error> {
+    let analysed = check::request(&args.selection)?;
+    if analysed.stdin.is_some() {
+        return Err(Error::Usage(
+            "standard input cannot be fixed; name a file, a folder or a project".into(),
+        ));
+    }
+    let (config, fail_on_warn) = check::configuration(&args.strictness, &analysed)?;
+    for rule in &args.rules {
+        if !codemods::fixable().any(|known| known == rule) {
+            let known: Vec<&str> = codemods::fixable().collect();
+            return Err(Error::Usage(format!("`{rule}` has no fix; rules with one: {}", known.join(", "))));
+        }
+    }
+    let stop = interruption()?;
+    let spinner = progress::start(args.quiet || args.interactive, "fixing");
+    // Looked at once before anything is planned: where the root is, and whether cargo knows it.
+    let first = run::with_room(|| run::check(&analysed, &config))?;
+    let request = Request {
+        root: first.root.clone(),
+        cargo: first.cargo,
+        least: if args.unsafe_ { Applicability::Unsafe } else { Applicability::Safe },
+        dry: args.diff,
+        allowed: Allowed { dirty: args.allow_dirty, staged: args.allow_staged, no_vcs: args.allow_no_vcs },
+        options: cargo_options(args),
+        limits: Limits::default(),
+        stop,
+    };
+    drop(first);
+    let mut left = Vec::new();
+    let mut planner = |overlay: &mut Overlay| -> Result<Plan, String> {
+        let plan = plan(&analysed, &config, &args.rules, overlay, &mut left);
+        plan.map_err(|e| e.to_string())
+    };
+    let colour = colour(args.color);
+    let mut asking = Interactive::new(BufReader::new(std::io::stdin()), std::io::stdout(), colour);
+    let mut gate = |change: &Change, overlay: &Overlay| match args.interactive {
+        true => asking.ask(change, overlay),
+        false => Answer::Apply,
+    };
+    let report = session::run(&request, &mut planner, &mut gate)?;
+    drop(spinner);
+    if args.diff {
+        let diff = report.diff(colour);
+        crate::output::write(None, |out| out.write_all(diff.as_bytes()))?;
+    }
+    if !args.quiet {
+        let mut err = std::io::stderr().lock();
+        let _ = err.write_all(report.text().as_bytes());
+        let _ = writeln!(err);
+    }
+    let fails = |level: &Level| *level == Level::Deny || fail_on_warn && *level == Level::Warn;
+    Ok(if left.iter().any(fails) { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+/// Analyses the text as edited so far and plans on it; `left` gets the levels of what was found.
+fn plan(
+    request: &discover::Request,
+    config: &Config,
+    rules: &[String],
+    overlay: &mut Overlay,
+    left: &mut Vec<Level>,
+) -> Result<Plan, run::RunError> {
+    let edited: Edited =
+        Arc::new(overlay.changed().map(|f| (overlay.absolute(f.path), f.after.clone())).collect());
+    let request = discover::Request { edited, ..request.clone() };
+    let outcome: Outcome = run::with_room(|| run::check(&request, config))?;
+    let findings = &outcome.settled.findings;
+    *left = findings.iter().map(|f| f.level).collect();
+    let chosen: Vec<_> =
+        findings.iter().filter(|f| rules.is_empty() || rules.contains(&f.rule)).cloned().collect();
+    let mut plan = codemods::plan(&outcome.analysis, &chosen, &config.rules, overlay);
+    plan.marks = codemods::marks(&outcome.analysis, findings);
+    Ok(plan)
+}
+
+fn cargo_options(args: &FixArgs) -> CargoOptions {
+    let selection = &args.selection;
+    let mut arguments = Vec::new();
+    if !selection.features.is_empty() {
+        arguments.push(format!("--features={}", selection.features.join(",")));
+    }
+    let flags = [
+        (selection.all_features, "--all-features"),
+        (selection.no_default_features, "--no-default-features"),
+        (args.offline, "--offline"),
+        (args.locked, "--locked"),
+    ];
+    arguments.extend(flags.iter().filter(|(given, _)| *given).map(|(_, flag)| (*flag).to_owned()));
+    CargoOptions {
+        arguments,
+        packages: selection.packages.clone(),
+        verify: match args.verify {
+            VerifyArg::Check => Verify::Check,
+            VerifyArg::Test => Verify::Test,
+            VerifyArg::None => Verify::None,
+        },
+        timeout: std::time::Duration::from_secs(args.timeout),
+    }
+}
+
+/// Set when the user presses Ctrl-C: what is half-done is undone, and the run ends.
+fn interruption() -> Result<Arc<AtomicBool>, Error> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let pressed = stop.clone();
+    ctrlc::set_handler(move || pressed.store(true, Ordering::Relaxed))
+        .map_err(|e| Error::File { path: Utf8PathBuf::from("Ctrl-C"), message: e.to_string() })?;
+    Ok(stop)
+}
+
+fn colour(when: ColorArg) -> bool {
+    match when {
+        ColorArg::Always => true,
+        ColorArg::Never => false,
+        ColorArg::Auto => {
+            std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+        }
+    }
+}
