@@ -9,6 +9,8 @@ pub mod locks;
 pub mod origins;
 pub mod place;
 pub mod regions;
+#[cfg(test)]
+mod tests;
 pub mod types;
 pub mod units;
 pub mod walk;

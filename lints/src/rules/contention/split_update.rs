@@ -173,7 +173,10 @@ fn acts(unit: Unit<'_>, body: &Body, second: Guard<'_>) -> Vec<Act> {
                     operands: vec![*rhs],
                 });
             }
-            ExprKind::AssignOp { lhs, .. } if unit.derives(second, *lhs) => {
+            // A count of one more or less depends on what it was; adding up does not.
+            ExprKind::AssignOp { lhs, rhs, .. }
+                if matches!(body.expr(*rhs).kind, ExprKind::Lit(_)) && unit.derives(second, *lhs) =>
+            {
                 found.push(Act {
                     overwrites: false,
                     inserts: false,
