@@ -187,7 +187,8 @@ fn cells(file: &SourceFile, line: Span, spans: &[Span], columns: usize) -> Cells
     Cells { list, cut_before: skipped > 0, cut_after: tail_end < text.len() }
 }
 
-/// Which cells to show: all if they fit with their labels, else from a little before the first label on.
+/// Which cells to show: all if they fit, whatever becomes of the labels; else from a little before the first label on,
+/// with room for the labels.
 fn window(cells: &Cells, spans: &[Span], labels: &[usize], columns: usize) -> (usize, usize) {
     let mut edges = Vec::with_capacity(cells.list.len() + 1);
     let mut column = 0;
@@ -207,8 +208,7 @@ fn window(cells: &Cells, spans: &[Span], labels: &[usize], columns: usize) -> (u
         .map(|(s, &label)| column_of(s.hi).max(column_of(s.lo) + 1) + if label > 0 { 1 + label } else { 0 })
         .max()
         .unwrap_or(0);
-    let whole = !cells.cut_before && !cells.cut_after && column <= columns && right <= columns;
-    if whole {
+    if !cells.cut_before && !cells.cut_after && column <= columns {
         return (0, cells.list.len());
     }
     // Two columns for the ellipses.
