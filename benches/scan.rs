@@ -1,0 +1,165 @@
+//! A cold scan against a bare parallel parse of the same files, in one process, round by round; peak memory; and how
+//! time grows with ten copies of the code.
+//!
+//! `UNCORK_CORPUS=path cargo bench --bench scan` names the code; without it, the crates in cargo's registry folder are
+//! taken. Ratios are what counts: the machine's speed cancels out.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use camino::Utf8PathBuf;
+use rayon::prelude::*;
+use uncork_lints::config::Config;
+use uncork_lints::discover::Request;
+use uncork_lints::run;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const ROUNDS: usize = 5;
+
+fn main() {
+    // `cargo test --benches` only wants to know that it builds and starts.
+    if !std::env::args().any(|a| a == "--bench") {
+        return;
+    }
+    let corpus = corpus();
+    if let Ok(which) = std::env::var("UNCORK_BENCH_CHILD") {
+        child(&which, &corpus);
+        return;
+    }
+    let files = rust_files(&corpus);
+    let bytes: u64 = files.iter().filter_map(|f| f.metadata().ok()).map(|m| m.len()).sum();
+    println!("{} files, {:.1} MB below {}", files.len(), bytes as f64 / 1e6, corpus.display());
+    let (mut bare, mut scan) = (Vec::new(), Vec::new());
+    run::with_room(|| {
+        for _ in 0..ROUNDS {
+            bare.push(time(|| parse(&files)));
+            scan.push(time(|| check(&corpus)));
+        }
+    });
+    let ratios: Vec<f64> = bare.iter().zip(&scan).map(|(b, s)| s.as_secs_f64() / b.as_secs_f64()).collect();
+    println!("bare parse   {:>8.0} ms (median of {ROUNDS})", millis(median(&bare)));
+    println!("cold scan    {:>8.0} ms", millis(median(&scan)));
+    println!("ratio        {:>8.2} × (rounds: {})", middle(&ratios), list(&ratios));
+    if let Some(peak) = peak_of("scan", &corpus) {
+        println!("peak memory  {:>8.1} × the source ({:.0} MB)", peak as f64 / bytes as f64, peak as f64 / 1e6);
+    }
+    let copies = std::env::temp_dir().join(format!("uncork-bench-{}", std::process::id()));
+    let made = (0..10).try_for_each(|n| copy(&corpus, &copies.join(format!("copy{n}"))));
+    if made.is_ok() {
+        let ten = run::with_room(|| (0..3).map(|_| time(|| check(&copies))).min());
+        let one = scan.iter().min();
+        if let (Some(ten), Some(one)) = (ten, one) {
+            println!("ten copies   {:>8.2} × the time of one", ten.as_secs_f64() / one.as_secs_f64());
+        }
+    }
+    let _ = std::fs::remove_dir_all(&copies);
+}
+
+fn child(which: &str, corpus: &Path) {
+    run::with_room(|| if which == "scan" { check(corpus) } else { parse(&rust_files(corpus)) });
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).unwrap_or("");
+    println!("peak {}", peak.trim().trim_end_matches(" kB"));
+}
+
+/// Peak resident memory of a process of its own, in bytes (Linux only).
+fn peak_of(which: &str, corpus: &Path) -> Option<u64> {
+    let own = std::env::current_exe().ok()?;
+    let output = Command::new(own)
+        .arg("--bench")
+        .env("UNCORK_BENCH_CHILD", which)
+        .env("UNCORK_CORPUS", corpus)
+        .output()
+        .ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let kib: u64 = text.lines().find_map(|l| l.strip_prefix("peak "))?.trim().parse().ok()?;
+    Some(kib * 1024)
+}
+
+fn parse(files: &[PathBuf]) {
+    let lines: usize = files
+        .par_iter()
+        .with_max_len(1)
+        .map(|file| {
+            let Ok(text) = std::fs::read_to_string(file) else { return 0 };
+            let items = syn::parse_file(&text).map_or(0, |f| f.items.len());
+            proc_macro2::extra::invalidate_current_thread_spans();
+            items
+        })
+        .sum();
+    std::hint::black_box(lines);
+}
+
+fn check(corpus: &Path) {
+    let Ok(path) = Utf8PathBuf::from_path_buf(corpus.to_owned()) else { return };
+    let request = Request { paths: vec![path.clone()], cwd: path, ..Request::default() };
+    std::hint::black_box(run::check(&request, &Config::default()).map(|o| o.settled.findings.len()).ok());
+}
+
+fn time(f: impl FnOnce()) -> Duration {
+    let start = Instant::now();
+    f();
+    start.elapsed()
+}
+
+fn median(times: &[Duration]) -> Duration {
+    let mut sorted = times.to_vec();
+    sorted.sort();
+    sorted[sorted.len() / 2]
+}
+
+fn middle(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[sorted.len() / 2]
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+fn list(values: &[f64]) -> String {
+    values.iter().map(|v| format!("{v:.2}")).collect::<Vec<_>>().join(", ")
+}
+
+fn corpus() -> PathBuf {
+    if let Some(path) = std::env::var_os("UNCORK_CORPUS") {
+        return path.into();
+    }
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(std::env::home_dir()?.join(".cargo")));
+    home.map(|h| h.join("registry/src")).filter(|p| p.is_dir()).unwrap_or_else(|| PathBuf::from("."))
+}
+
+fn rust_files(dir: &Path) -> Vec<PathBuf> {
+    let mut out = Vec::new();
+    let mut work = vec![dir.to_owned()];
+    while let Some(dir) = work.pop() {
+        for entry in std::fs::read_dir(&dir).into_iter().flatten().flatten() {
+            let path = entry.path();
+            match entry.file_type() {
+                Ok(t) if t.is_dir() => work.push(path),
+                Ok(t) if t.is_file() && path.extension().is_some_and(|e| e == "rs") => out.push(path),
+                _ => {}
+            }
+        }
+    }
+    out.sort();
+    out
+}
+
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
