@@ -44,7 +44,11 @@ fn main() {
     println!("cold scan    {:>8.0} ms", millis(median(&scan)));
     println!("ratio        {:>8.2} × (rounds: {})", middle(&ratios), list(&ratios));
     if let Some(peak) = peak_of("scan", &corpus) {
-        println!("peak memory  {:>8.1} × the source ({:.0} MB)", peak as f64 / bytes as f64, peak as f64 / 1e6);
+        println!(
+            "peak memory  {:>8.1} × the source ({:.0} MB)",
+            peak as f64 / bytes as f64,
+            peak as f64 / 1e6
+        );
     }
     let copies = std::env::temp_dir().join(format!("uncork-bench-{}", std::process::id()));
     let made = (0..10).try_for_each(|n| copy(&corpus, &copies.join(format!("copy{n}"))));
@@ -129,7 +133,9 @@ fn corpus() -> PathBuf {
     if let Some(path) = std::env::var_os("UNCORK_CORPUS") {
         return path.into();
     }
-    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(std::env::home_dir()?.join(".cargo")));
+    let home = std::env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(std::env::home_dir()?.join(".cargo")));
     home.map(|h| h.join("registry/src")).filter(|p| p.is_dir()).unwrap_or_else(|| PathBuf::from("."))
 }
 
