@@ -1,2 +1,0 @@
-//! The uncork-engine command.
-fn main() {}
