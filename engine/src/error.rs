@@ -72,7 +72,7 @@ pub enum Error {
         /// The failure that caused it.
         cause: Arc<str>,
     },
-    /// The transaction read something that another has changed since. Run it again; `Database::transact` does.
+    /// The transaction read something that another has changed since. Run it again; [`crate::Database::transact`] does.
     #[error("the transaction conflicts with one committed after it began")]
     Conflict,
     /// A key longer than [`crate::key::MAX_KEY`].

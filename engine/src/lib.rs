@@ -1,4 +1,4 @@
-//! An embedded, ordered, transactional key-value database.
+#![doc = include_str!("../README.md")]
 
 mod batch;
 pub mod blocks;
