@@ -7,6 +7,7 @@ mod measure;
 mod peer;
 mod peers;
 mod runs_only;
+mod uncork;
 mod workload;
 
 use std::collections::BTreeMap;
@@ -17,18 +18,19 @@ use measure::Scale;
 use peer::{Open, Result};
 use workload::Shape;
 
-const DATABASES: [(&str, Open); 6] = [
-    ("runs", runs_only::open),
+const DATABASES: [(&str, Open); 7] = [
+    ("uncork", uncork::open),
     ("redb", peers::redb),
     ("fjall", peers::fjall),
     ("lmdb", peers::lmdb),
     ("rocksdb", peers::rocksdb),
     ("sled", peers::sled),
+    ("runs", runs_only::open),
 ];
 
 const USAGE: &str = "\
 usage: uncork-engine-compare [--rows N] [--seconds S] [--rounds N] [--cache-mib N] [--shape random|prefixed|large]
-                             [--only DB,DB…] [--match TEXT] [--dir PATH]";
+                             [--only DB,DB…] [--match TEXT] [--dir PATH] [--clock wall|processor]";
 
 struct Arguments {
     scale: Scale,
@@ -42,7 +44,7 @@ struct Arguments {
 
 fn arguments() -> Result<Arguments> {
     let mut parsed = Arguments {
-        scale: Scale { shape: Shape::Random, rows: 1_000_000, seconds: 2.0 },
+        scale: Scale { shape: Shape::Random, rows: 1_000_000, seconds: 2.0, processor_time: false },
         rounds: 3,
         cache_mib: 256,
         only: None,
@@ -58,6 +60,7 @@ fn arguments() -> Result<Arguments> {
             "--seconds" => parsed.scale.seconds = value.parse()?,
             "--rounds" => parsed.rounds = value.parse()?,
             "--cache-mib" => parsed.cache_mib = value.parse()?,
+            "--clock" => parsed.scale.processor_time = value == "processor",
             "--shape" => parsed.scale.shape = Shape::parse(&value).ok_or(USAGE)?,
             "--only" => parsed.only = Some(value.split(',').map(str::to_owned).collect()),
             "--match" => parsed.matching = value,
@@ -100,7 +103,10 @@ fn parent(arguments: &Arguments) -> Result<()> {
     let chosen: Vec<_> = DATABASES
         .iter()
         .map(|(name, _)| *name)
-        .filter(|name| arguments.only.as_ref().is_none_or(|only| only.iter().any(|chosen| chosen == name)))
+        .filter(|name| match &arguments.only {
+            Some(only) => only.iter().any(|chosen| chosen == name),
+            None => *name != "runs",
+        })
         .collect();
     let mut table = Table::new();
     for round in 0..arguments.rounds {
@@ -132,6 +138,7 @@ fn run_child(name: &str, directory: &Path, arguments: &Arguments) -> Result<Vec<
         .args(["--cache-mib", &arguments.cache_mib.to_string()])
         .args(["--shape", arguments.scale.shape.name()])
         .args(["--match", &arguments.matching])
+        .args(["--clock", if arguments.scale.processor_time { "processor" } else { "wall" }])
         .stderr(std::process::Stdio::inherit())
         .output()?;
     if !output.status.success() {

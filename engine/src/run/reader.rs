@@ -176,6 +176,17 @@ impl Run {
         }))
     }
 
+    /// Whether the run may hold a version of a key, by its range and filter alone. Worth asking first where the answer
+    /// is mostly no: a filter stays in the processor's caches, an index does not.
+    #[inline]
+    pub fn may_contain(&self, key: &[u8], hash: u64) -> Result<bool> {
+        if *key < *self.meta.first_key || *key > *self.meta.last_key {
+            return Ok(false);
+        }
+        let run = self.inner.lease();
+        Ok(bloom::may_contain(run.section(&run.bloom, &run.footer.bloom)?, hash))
+    }
+
     /// What the run contains.
     #[must_use]
     pub fn meta(&self) -> &RunMeta {

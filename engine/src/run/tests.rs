@@ -214,6 +214,7 @@ proptest! {
                 for snapshot in [0, 1, 7, 20, 33, 59, u64::MAX] {
                     let expected = model.get(key).and_then(|all| all.iter().find(|row| row.0 <= snapshot));
                     let found = run.get(key, key::hash(key), snapshot).unwrap();
+                    prop_assert!(found.is_none() || run.may_contain(key, key::hash(key)).unwrap());
                     prop_assert_eq!(
                         found.map(|found| (found.sequence, found.kind, found.value.to_vec())),
                         expected.cloned()
