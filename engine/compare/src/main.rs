@@ -116,7 +116,12 @@ fn parent(arguments: &Arguments) -> Result<()> {
             std::fs::create_dir_all(&directory)?;
             let figures = run_child(name, &directory, arguments);
             std::fs::remove_dir_all(&directory)?;
-            for (figure, value) in figures? {
+            // One that fails is reported and leaves its cells empty.
+            let figures = figures.unwrap_or_else(|error| {
+                eprintln!("{error}");
+                Vec::new()
+            });
+            for (figure, value) in figures {
                 let at = table.iter().position(|(known, _)| *known == figure).unwrap_or_else(|| {
                     table.push((figure, BTreeMap::new()));
                     table.len() - 1
