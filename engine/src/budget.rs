@@ -2,26 +2,30 @@
 //!
 //! | share | of the budget |
 //! |---|---|
-//! | memtables, active and frozen | 1/4; at 80 % of it flushing begins early, at 95 % writers wait |
-//! | blocks for reads | 5/8 |
+//! | memtables, active and frozen | what blocks leave, 1/8 at least, 1/4 at most; at 80 % of it flushing begins early, at 95 % writers wait |
+//! | blocks for reads | 25/32 at most |
 //! | commit window | 1/64 |
 //! | directories of runs, buffers of flushes and merges | the rest |
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use std::sync::Arc;
+
+use crate::blocks::pool::ReadPool;
 use crate::db::table::Tables;
 
 /// The shares, and what changes without a lock.
 #[derive(Debug)]
 pub(crate) struct Budget {
     total: u64,
+    pool: Arc<ReadPool>,
     frozen: AtomicUsize,
     window: AtomicUsize,
 }
 
 impl Budget {
-    pub(crate) fn new(total: u64) -> Self {
-        Self { total, frozen: AtomicUsize::new(0), window: AtomicUsize::new(0) }
+    pub(crate) fn new(total: u64, pool: Arc<ReadPool>) -> Self {
+        Self { total, pool, frozen: AtomicUsize::new(0), window: AtomicUsize::new(0) }
     }
 
     pub(crate) fn total(&self) -> u64 {
@@ -30,7 +34,7 @@ impl Budget {
 
     /// Bytes for blocks.
     pub(crate) fn reads(total: u64) -> u64 {
-        total / 8 * 5
+        total / 32 * 25
     }
 
     /// Bytes for the commit window.
@@ -38,8 +42,10 @@ impl Budget {
         (total / 64) as usize
     }
 
+    /// Bytes for memtables: blocks already held are not given up for them.
     fn memtables(&self) -> usize {
-        (self.total / 4) as usize
+        let rest = self.total / 32 * 29;
+        rest.saturating_sub(self.pool.bytes()).clamp(self.total / 8, self.total / 4) as usize
     }
 
     pub(crate) fn set_window(&self, bytes: usize) {

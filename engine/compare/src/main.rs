@@ -5,6 +5,7 @@
 
 mod measure;
 mod peer;
+#[cfg(feature = "peers")]
 mod peers;
 mod runs_only;
 mod uncork;
@@ -18,12 +19,17 @@ use measure::Scale;
 use peer::{Open, Result};
 use workload::Shape;
 
-const DATABASES: [(&str, Open); 7] = [
+const DATABASES: &[(&str, Open)] = &[
     ("uncork", uncork::open),
+    #[cfg(feature = "peers")]
     ("redb", peers::redb),
+    #[cfg(feature = "peers")]
     ("fjall", peers::fjall),
+    #[cfg(feature = "peers")]
     ("lmdb", peers::lmdb),
+    #[cfg(feature = "peers")]
     ("rocksdb", peers::rocksdb),
+    #[cfg(feature = "peers")]
     ("sled", peers::sled),
     ("runs", runs_only::open),
 ];

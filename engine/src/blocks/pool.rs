@@ -28,10 +28,10 @@ pub struct ReadPool {
 }
 
 impl ReadPool {
-    /// A pool of `bytes`: three quarters for resident blocks, a quarter for the cache.
+    /// A pool of `bytes`: eleven twelfths for resident blocks, the rest for the cache.
     #[must_use]
     pub fn new(bytes: u64, mode: ReadMode) -> Self {
-        let cache = bytes / 4;
+        let cache = bytes / 12;
         Self {
             resident: AtomicU64::new(0),
             resident_limit: bytes - cache,

@@ -50,7 +50,10 @@ impl View {
             }
         }
         for run in &self.young {
-            if let Some(found) = run.get(key, hash, snapshot)? {
+            // Most keys are in the base: the filter says so without a cache miss in the index.
+            if run.may_contain(key, hash)?
+                && let Some(found) = run.get(key, hash, snapshot)?
+            {
                 return Ok((found.kind == Kind::Put).then_some(found.value));
             }
         }

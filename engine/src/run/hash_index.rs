@@ -8,8 +8,8 @@
 const SLOTS: usize = 8;
 /// Bytes of a bucket: a cache line.
 pub const BUCKET: usize = SLOTS * 8;
-/// Keys a bucket is sized for: at five of eight, one bucket in fourteen spills.
-const FILL: usize = 5;
+/// Keys a bucket is sized for: at six of eight, one bucket in seven spills.
+const FILL: usize = 6;
 
 /// Where a row is: its block and the offset of the row within it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
