@@ -83,7 +83,8 @@ impl Core {
     /// Freezes and flushes all tables.
     pub(crate) fn flush_all(&self) -> Result<()> {
         let tables = self.shared.tables.load_full();
-        tables.iter().try_for_each(|table| self.flush_table(table))
+        tables.iter().try_for_each(|table| self.flush_table(table))?;
+        self.shared.log.trim()
     }
 
     /// Freezes and flushes a table.

@@ -21,7 +21,7 @@ use crate::error::{Error, IoContext, Result};
 use crate::key::Sequence;
 use crate::log::{Log, MAX_COMMITS, Writer, recover};
 use crate::manifest::{self, Manifest, RunRecord, State, TableRecord};
-use crate::memtable::Memtable;
+use crate::memtable::{Memtable, SHARDS};
 use crate::options::Options;
 use crate::run::Run;
 use crate::storage::{self, Lock, Open, Storage};
@@ -178,11 +178,16 @@ fn open_tables(shared: &Arc<Shared>, state: &State) -> Result<Tables> {
 pub(crate) fn open_table(shared: &Arc<Shared>, id: TableId, record: &TableRecord) -> Result<Arc<TableInner>> {
     let open =
         |runs: &[RunRecord]| runs.iter().map(|run| open_run(shared, run)).collect::<Result<Vec<Arc<Run>>>>();
+    let (young, base) = (open(&record.young)?, open(&record.base)?);
+    // Keys to come are likely spread as those that are there.
+    let largest = young.iter().chain(&base).max_by_key(|run| run.meta().bytes);
+    let cuts =
+        largest.map_or_else(Vec::new, |run| run.split_keys(SHARDS).into_iter().map(Box::from).collect());
     let view = View {
-        active: Arc::new(Memtable::new(shared.options.write_buffer_bytes, Vec::new())),
+        active: Arc::new(Memtable::new(shared.options.write_buffer_bytes, cuts)),
         frozen: Vec::new(),
-        young: open(&record.young)?,
-        base: Arc::from(open(&record.base)?),
+        young,
+        base: Arc::from(base),
     };
     Ok(Arc::new(TableInner {
         id,

@@ -41,7 +41,7 @@ pub struct LogOptions {
 
 impl Default for LogOptions {
     fn default() -> Self {
-        Self { segment_bytes: 16 << 20, spare_segments: 1, retain_bytes: 0, archive: None }
+        Self { segment_bytes: 4 << 20, spare_segments: 3, retain_bytes: 0, archive: None }
     }
 }
 
@@ -151,6 +151,12 @@ impl Log {
             files.free.extend(surplus);
         }
         Ok(())
+    }
+
+    /// Gives the space of spare segments back; for when writing has paused.
+    pub(crate) fn trim(&self) -> Result<()> {
+        let spare = std::mem::take(&mut self.files.lock().free);
+        spare.iter().try_for_each(|segment| self.storage.remove(&segment.path).at("remove", &segment.path))
     }
 
     /// Paths of the segments a backup needs: those that are full.

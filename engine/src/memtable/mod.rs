@@ -24,7 +24,7 @@ use filter::Filter;
 use sorted::{Entry, Sorted};
 
 /// Most shards of a memtable.
-const SHARDS: usize = 32;
+pub(crate) const SHARDS: usize = 32;
 
 /// The newest visible version found.
 #[derive(Debug)]
