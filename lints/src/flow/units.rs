@@ -91,6 +91,12 @@ impl Units {
         self.units.iter().enumerate().map(|(i, u)| (UnitIx(i as u32), u))
     }
 
+    /// The units of one body, the item's first.
+    pub fn in_body(&self, body: BodyIx) -> impl Iterator<Item = UnitIx> {
+        let at = |i: usize| self.first.get(i).copied().unwrap_or(self.units.len() as u32);
+        (at(body.0 as usize)..at(body.0 as usize + 1)).map(UnitIx)
+    }
+
     /// How many.
     pub fn len(&self) -> usize {
         self.units.len()

@@ -175,8 +175,7 @@ fn in_drop(unit: Unit<'_>) -> bool {
 /// Whether something under the guard can be seen to panic.
 fn panics_under(unit: Unit<'_>, site: ExprId) -> bool {
     let a = unit.a;
-    let mut units = a.flow.units.iter().filter(|(_, u)| u.body == unit.body).map(|(ix, _)| ix);
-    units.any(|ix| {
+    a.flow.units.in_body(unit.body).any(|ix| {
         let regions = a.flow.regions(ix);
         let Some(token) = a.flow.locks[ix.0 as usize].iter().position(|l| l.site == Some(site)) else {
             return false;
