@@ -282,3 +282,32 @@ fn handlers_may_differ_in_a_few_holes() {
     texts.sort();
     assert_eq!(texts, [["\"no a\"", "\"no b\"", "\"no c\""], ["A", "B", "C"], ["a", "b", "c"]]);
 }
+
+#[test]
+fn fields_of_one_type_are_holes() {
+    let source = |name: &str| {
+        format!(
+            "    pub fn total_{name}(&self, from: usize) -> u64 {{
+        let part = self.{name}.get(from..).unwrap_or(&[]);
+        let sum = part.iter().copied().sum::<u64>();
+        let most = part.iter().copied().max().unwrap_or(0);
+        sum.saturating_sub(most)
+    }}
+"
+        )
+    };
+    let text = format!(
+        "pub struct S {{ a: Vec<u64>, b: Vec<u64>, c: Vec<u64> }}\nimpl S {{\n{}{}{}}}\n",
+        source("a"),
+        source("b"),
+        source("c")
+    );
+    let (_, clones) = analyze(&text);
+    assert_eq!(clones.handlers.len(), 1);
+    let params = &clones.handlers[0].params;
+    assert_eq!(params.len(), 1);
+    assert_eq!(
+        (params[0].kind, &params[0].texts[..]),
+        (HoleKind::Ident, &["a", "b", "c"].map(String::from)[..])
+    );
+}

@@ -58,12 +58,6 @@ fn long_enough(function: &Function) -> bool {
         && !(function.dictated && print.statements < DICTATED_STATEMENTS)
 }
 
-/// Whether the function may be absent: one of several alternatives for a platform or feature is no copy.
-fn conditional(program: &Program, def: DefId) -> bool {
-    program.item(def).attrs.cfg_other
-        || program.def(def).parent.is_some_and(|parent| program.item(parent).attrs.cfg_other)
-}
-
 /// Methods whose bodies are equal up to renaming in at least three types. `taken` functions are left out.
 pub fn methods(
     program: &Program,
@@ -79,7 +73,7 @@ pub fn methods(
             || function.form.receiver == 0
             || !long_enough(function)
             || taken.contains(&function.def)
-            || conditional(program, function.def)
+            || function.alternative
         {
             continue;
         }
@@ -92,7 +86,7 @@ pub fn methods(
         let mut seen = FxHashSet::default();
         // Two equal methods of one type are one member here.
         group.retain(|f| owners.get(f).is_some_and(|owner| seen.insert(*owner)));
-        clusters(group, index, terms, &mut out, |pairing, renaming, a, _| {
+        clusters(group, false, index, terms, &mut out, |pairing, renaming, a, _| {
             let renamed = renaming.fields.renamed() + renaming.methods.renamed();
             pairing.only_a.is_empty()
                 && pairing.only_b.is_empty()
@@ -117,7 +111,7 @@ pub fn handlers(
         if !long_enough(function)
             || function.print.nodes < MIN_HANDLER_NODES
             || taken.contains(&function.def)
-            || conditional(program, function.def)
+            || function.alternative
         {
             continue;
         }
@@ -137,14 +131,16 @@ pub fn handlers(
             return false;
         }
         let (s, t) = (terms.get(a), terms.get(b));
-        let pairing = unify(&s, &t, &mut Renaming::default());
+        let pairing = unify(&s, &t, &mut Renaming { same_type: true, ..Renaming::default() });
         pairing.score(&s, &t) >= HANDLER_SCORE
     };
     let groups = similar::groups(&sets, |a, b| alike(chosen[a as usize], chosen[b as usize], &mut *terms));
     let mut out = Vec::new();
     for group in groups {
         let group = group.into_iter().map(|i| chosen[i as usize]).collect();
-        clusters(group, index, terms, &mut out, |pairing, _, a, b| pairing.score(a, b) >= HANDLER_SCORE);
+        clusters(group, true, index, terms, &mut out, |pairing, _, a, b| {
+            pairing.score(a, b) >= HANDLER_SCORE
+        });
     }
     out.retain(|c| {
         let whole = c.params.iter().filter(|p| p.kind >= HoleKind::Expr).count();
@@ -160,6 +156,7 @@ pub fn handlers(
 /// Splits a group into clusters that each hold together around their first member.
 fn clusters(
     group: Vec<u32>,
+    same_type: bool,
     index: &Index,
     terms: &mut Terms<'_>,
     out: &mut Vec<FunctionCluster>,
@@ -175,7 +172,7 @@ fn clusters(
                 continue;
             }
             let term = terms.get(other);
-            let mut renaming = Renaming::default();
+            let mut renaming = Renaming { same_type, ..Renaming::default() };
             let pairing = unify(&of_model, &term, &mut renaming);
             if fits(&pairing, &renaming, &of_model, &term) {
                 members.push((other, Some(pairing)));

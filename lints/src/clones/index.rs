@@ -11,6 +11,7 @@ use crate::program::{DefId, DefKind, Program};
 use crate::source::{FileId, Location, Sources, Span};
 use crate::ty::TraitRef;
 
+use super::alternatives::Alternatives;
 use super::build::Builder;
 use super::hash::{Fingerprint, Fingerprinter};
 use super::term::Term;
@@ -30,6 +31,8 @@ pub struct Function {
     pub form: Form,
     /// Whether a trait from outside the workspace dictates it.
     pub dictated: bool,
+    /// Whether other builds have something else in its place.
+    pub alternative: bool,
     /// What it is found by.
     pub print: Fingerprint,
 }
@@ -52,6 +55,8 @@ pub struct Form {
 pub struct Index {
     /// By file and place.
     pub functions: Vec<Function>,
+    /// What stands under a `cfg` that excludes other code.
+    pub alternatives: Alternatives,
     /// Index of a definition's function.
     pub by_def: FxHashMap<DefId, u32>,
 }
@@ -71,6 +76,7 @@ impl Index {
                 by_file[info.file.0 as usize].push((info.body, info.owner));
             }
         }
+        let alternatives = Alternatives::find(program, sources);
         let functions: Vec<Function> = by_file
             .par_iter_mut()
             .enumerate()
@@ -92,14 +98,15 @@ impl Index {
                         let dictated = parent
                             .and_then(|p| program.decls.impl_trait.get(&p))
                             .is_some_and(|t| matches!(t.trait_, TraitRef::Ext(_)));
-                        Some(Function { def, file: id, body, parent, form, dictated, print })
+                        let alternative = alternatives.contains(program, sources, def);
+                        Some(Function { def, file: id, body, parent, form, dictated, alternative, print })
                     })
                     .collect();
                 made
             })
             .collect();
         let by_def = functions.iter().enumerate().map(|(i, f)| (f.def, i as u32)).collect();
-        Index { functions, by_def }
+        Index { functions, alternatives, by_def }
     }
 
     /// The function of a definition.

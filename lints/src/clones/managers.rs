@@ -4,7 +4,7 @@
 use crate::hir::ItemKind;
 use crate::link::HeadKey;
 use crate::program::{DefId, DefKind, Program};
-use crate::source::Location;
+use crate::source::{Location, Sources};
 
 use super::build::Builder;
 use super::fields::{FieldClass, classify, likeness};
@@ -107,8 +107,13 @@ struct Match {
 }
 
 /// Finds the clusters; they come by first member.
-pub fn find(program: &Program, index: &Index, terms: &mut Terms<'_>) -> Vec<ManagerCluster> {
-    let candidates = candidates(program, index);
+pub fn find(
+    program: &Program,
+    sources: &Sources,
+    index: &Index,
+    terms: &mut Terms<'_>,
+) -> Vec<ManagerCluster> {
+    let candidates = candidates(program, sources, index);
     let sets: Vec<Vec<u64>> = candidates
         .iter()
         .map(|c| {
@@ -134,7 +139,7 @@ pub fn find(program: &Program, index: &Index, terms: &mut Terms<'_>) -> Vec<Mana
     clusters
 }
 
-fn candidates(program: &Program, index: &Index) -> Vec<Candidate> {
+fn candidates(program: &Program, sources: &Sources, index: &Index) -> Vec<Candidate> {
     let mut out = Vec::new();
     for (id, def) in program.defs.iter().enumerate() {
         let id = DefId(id as u32);
@@ -143,6 +148,9 @@ fn candidates(program: &Program, index: &Index) -> Vec<Candidate> {
         }
         let item = program.item(id);
         if item.from_macro || program.file(def.file).generated {
+            continue;
+        }
+        if index.alternatives.contains(program, sources, id) {
             continue;
         }
         let fields = classify(program, id);

@@ -4,6 +4,7 @@
 //! ([`hash`]) bring likely copies together ([`similar`]: MinHash and banding); only those are aligned exactly
 //! ([`unify`]) and generalised to one pattern with holes ([`generalise`]), which is what the fixers build on.
 
+pub mod alternatives;
 mod build;
 mod build_types;
 pub mod fields;
@@ -42,7 +43,7 @@ pub struct Clones {
 pub fn analyze(program: &Program, sources: &Sources) -> Clones {
     let index = index::Index::build(program, sources);
     let mut terms = index::Terms::new(program, sources, &index);
-    let managers = managers::find(program, &index, &mut terms);
+    let managers = managers::find(program, sources, &index, &mut terms);
     let mut taken: FxHashSet<DefId> = managers
         .iter()
         .flat_map(|cluster| cluster.methods.iter().flat_map(|m| m.functions.iter().copied()))

@@ -94,6 +94,8 @@ impl Bijection<Name> {
 /// What two types' members are called on either side; shared by all their methods.
 #[derive(Clone, Debug, Default)]
 pub struct Renaming {
+    /// Within one type another member is another thing, not another name for it.
+    pub same_type: bool,
     /// Fields of `self`.
     pub fields: Bijection<Name>,
     /// Methods of `self`.
@@ -193,6 +195,11 @@ impl Unifier<'_> {
     fn atoms(&mut self, a: Atom, b: Atom) -> Option<HoleKind> {
         match (a, b) {
             (Atom::Local(x), Atom::Local(y)) => (!self.locals.relate(x, y)).then_some(HoleKind::Ident),
+            (Atom::OwnField(x), Atom::OwnField(y)) | (Atom::OwnMethod(x), Atom::OwnMethod(y))
+                if self.renaming.same_type =>
+            {
+                (x != y).then_some(HoleKind::Ident)
+            }
             (Atom::OwnField(x), Atom::OwnField(y)) => {
                 (!self.renaming.fields.relate(x, y)).then_some(HoleKind::Ident)
             }
