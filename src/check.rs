@@ -203,6 +203,11 @@ fn print_timings(outcome: &Outcome) {
     let mut err = std::io::stderr().lock();
     for (name, time) in &outcome.timings {
         let _ = writeln!(err, "{name:>16} {:>9.1} ms", time.as_secs_f64() * 1e3);
+        if *name == "analyse" {
+            for (part, time) in &outcome.analysis.timings {
+                let _ = writeln!(err, "{part:>16} {:>9.1} ms", time.as_secs_f64() * 1e3);
+            }
+        }
     }
     let _ = writeln!(err, "{:>16} {:>9.1} ms", "total", total.as_secs_f64() * 1e3);
 }

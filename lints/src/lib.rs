@@ -40,6 +40,8 @@ pub struct Analysis {
     pub uses: places::Places,
     /// Options of rules.
     pub options: config::RuleOptions,
+    /// How long each part took.
+    pub timings: run::Timings,
     /// Copies in the code.
     pub clones: clones::Clones,
 }
@@ -57,17 +59,30 @@ impl Analysis {
         options: config::RuleOptions,
     ) -> Analysis {
         // Not when a rule first asks: rules run side by side, and a worker that waits here may take up another of them.
-        let (clones, (types, flow, effects, uses)) = rayon::join(
-            || clones::analyze(&program, &sources),
+        let ((clones, copying), (types, flow, effects, uses, mut timings)) = rayon::join(
             || {
+                let clock = std::time::Instant::now();
+                (clones::analyze(&program, &sources), clock.elapsed())
+            },
+            || {
+                let mut clock = std::time::Instant::now();
+                let mut timings = Vec::new();
+                let mut lap = |name| {
+                    timings.push((name, std::mem::replace(&mut clock, std::time::Instant::now()).elapsed()))
+                };
                 let types = infer::infer(&program);
+                lap("- infer");
                 let flow = flow::Flow::new(&program, &types);
+                lap("- flow");
                 let effects = effects::Effects::new(&program, &types, &flow);
+                lap("- effects");
                 let uses = places::Places::analyze(&program, &types);
-                (types, flow, effects, uses)
+                lap("- places");
+                (types, flow, effects, uses, timings)
             },
         );
-        Analysis { sources, program, types, flow, effects, uses, options, clones }
+        timings.push(("- clones, beside", copying));
+        Analysis { sources, program, types, flow, effects, uses, options, clones, timings }
     }
 
     /// For asking about places and origins.
