@@ -78,7 +78,7 @@ pub struct Local {
     pub name: Name,
     /// Where it is bound.
     pub span: Span,
-    /// `mut x`
+    /// `mut x`, `ref mut x`
     pub mutable: bool,
     /// `ref x` / `ref mut x`
     pub by_ref: bool,

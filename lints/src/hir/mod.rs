@@ -7,6 +7,7 @@
 #[allow(missing_docs, reason = "a field named as in the language needs no more words")]
 mod body;
 pub mod dump;
+pub mod invariants;
 #[allow(missing_docs, reason = "a field named as in the language needs no more words")]
 mod item;
 mod types;

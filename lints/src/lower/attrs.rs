@@ -28,27 +28,28 @@ struct Cfg {
 }
 
 impl Lower<'_> {
-    /// Reads attributes; what encloses the item counts for `cfg_test`.
-    pub(super) fn head(&mut self, attrs: &[Attribute]) -> Head {
+    /// Reads attributes and the doc comments among and after them; `lo` is where what they stand on begins. What
+    /// encloses it counts for `cfg_test`.
+    pub(super) fn head(&mut self, attrs: &[Attribute], lo: u32) -> Head {
         let mut out = Attrs { cfg_test: self.cfg_test, ..Attrs::default() };
-        let mut span: Option<Span> = None;
+        let mut doc = String::new();
+        let mut span = None;
         if attrs.is_empty() {
+            self.doc_comments(lo, &mut span, &mut doc);
+            out.doc = doc.into();
             return Head { attrs: out, span };
         }
         let mut derives = Vec::new();
         let mut others = Vec::new();
-        let mut doc = String::new();
         for attr in attrs {
             let at = self.attr_span(attr);
             if matches!(attr.style, AttrStyle::Outer) {
+                self.doc_comments(at.lo, &mut span, &mut doc);
                 span = Some(span.map_or(at, |s| s.to(at)));
-            }
-            if self.is_doc_comment(at) {
-                self.doc_comment(at, &mut doc);
-                continue;
             }
             self.meta(&attr.meta, &mut out, &mut derives, &mut others, &mut doc);
         }
+        self.doc_comments(lo, &mut span, &mut doc);
         out.derives = derives.into();
         out.others = others.into();
         out.doc = doc.into();
@@ -59,15 +60,26 @@ impl Lower<'_> {
         Span::new(self.lo(attr.pound_token.spans[0]), self.hi(attr.bracket_token.span.close()))
     }
 
-    fn is_doc_comment(&self, at: Span) -> bool {
-        self.text.as_bytes().get(at.lo as usize) == Some(&b'/')
+    /// Where the doc comments before the token at `lo` stand.
+    pub(super) fn docs_before(&self, lo: u32) -> Option<Span> {
+        let index = self.docs.binary_search_by_key(&lo, |d| d.next).ok()?;
+        self.docs.get(index).map(|d| d.span)
     }
 
-    fn doc_comment(&self, at: Span, doc: &mut String) {
-        if doc.len() < DOC_BYTES {
-            let text = self.text.get(at.lo as usize..at.hi as usize).unwrap_or("");
-            let words = text.trim_start_matches(['/', '*', '!']).trim_end_matches('/').trim_end_matches('*');
-            push_doc(doc, words);
+    fn doc_comments(&self, lo: u32, span: &mut Option<Span>, doc: &mut String) {
+        let Some(at) = self.docs_before(lo) else { return };
+        *span = Some(span.map_or(at, |s| s.to(at)));
+        let text = self.text.get(at.lo as usize..at.hi as usize).unwrap_or("");
+        for line in text.lines() {
+            if doc.len() >= DOC_BYTES {
+                return;
+            }
+            // A plain comment may stand between the lines.
+            let line = line.trim_start();
+            if line.starts_with("//") && (!line.starts_with("///") || line.starts_with("////")) {
+                continue;
+            }
+            push_doc(doc, line.trim_start_matches(['/', '*']).trim_end_matches("*/"));
         }
     }
 
@@ -150,7 +162,7 @@ fn push_doc(doc: &mut String, words: &str) {
         if !doc.is_empty() {
             doc.push(' ');
         }
-        doc.push_str(&word.to_lowercase());
+        doc.extend(word.chars().map(|c| c.to_ascii_lowercase()));
     }
 }
 

@@ -56,6 +56,8 @@ impl Lower<'_> {
                 }
             }
             syn::Stmt::Item(item) => self.item(item),
+            // A lone `;`.
+            syn::Stmt::Expr(SynExpr::Verbatim(tokens), _) if tokens.is_empty() => {}
             syn::Stmt::Expr(expr, semi) => {
                 let attrs = expr_attrs(expr);
                 if self.compiled_out(attrs) {
@@ -67,7 +69,7 @@ impl Lower<'_> {
                     None if last => *tail = Some(id),
                     _ => {
                         let lo = attrs_lo.map_or(at.lo, |t| self.lo(t));
-                        let hi = semi.as_ref().map_or(at.hi, |t| self.hi(t.spans[0]));
+                        let hi = semi.as_ref().map_or(at.hi, |t| self.hi_after(at.hi, b';', t.spans[0]));
                         out.push(Stmt::Expr { expr: id, semi: semi.is_some(), span: Span::new(lo, hi) });
                     }
                 }
@@ -82,7 +84,7 @@ impl Lower<'_> {
                     None if last => *tail = Some(id),
                     semi => {
                         let lo = attrs_lo.map_or(at.lo, |t| self.lo(t));
-                        let hi = semi.as_ref().map_or(at.hi, |t| self.hi(t.spans[0]));
+                        let hi = semi.as_ref().map_or(at.hi, |t| self.hi_after(at.hi, b';', t.spans[0]));
                         out.push(Stmt::Expr { expr: id, semi: semi.is_some(), span: Span::new(lo, hi) });
                     }
                 }
@@ -95,13 +97,16 @@ impl Lower<'_> {
             Some(attr) => self.lo(attr.pound_token.spans[0]),
             None => self.lo(local.let_token.span),
         };
-        let span = Span::new(lo, self.hi(local.semi_token.spans[0]));
         let mut init = None;
         let mut els = None;
+        let mut end = lo;
         if let Some(value) = &mut local.init {
-            init = Some(self.expr(&mut value.expr));
+            let (id, at) = self.expr_at(&mut value.expr);
+            init = Some(id);
             els = value.diverge.as_mut().map(|(_, els)| self.expr(els));
+            end = els.map_or(at.hi, |e| self.expr_span(e).hi);
         }
+        let span = Span::new(lo, self.hi_after(end, b';', local.semi_token.spans[0]));
         let irrefutable = els.is_none();
         let (pat, ty) = match &mut local.pat {
             syn::Pat::Type(p) => {

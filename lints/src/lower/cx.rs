@@ -4,6 +4,7 @@ use proc_macro2::{Ident, Span as TokenSpan};
 use rustc_hash::FxHashMap;
 
 use super::places::Places;
+use super::scan::Docs;
 use crate::hir::{
     Body, BodyId, Expr, ExprId, ExprKind, FileHir, ItemId, Local, LocalId, Param, Pat, PatId, PatKind,
     ScopeId,
@@ -19,6 +20,8 @@ pub const MAX_DEPTH: u32 = 512;
 pub(super) struct Lower<'t> {
     pub(super) text: &'t str,
     pub(super) places: Places,
+    /// Doc comments, which the parser did not see, in order.
+    pub(super) docs: Vec<Docs>,
     pub(super) hir: FileHir,
     /// The scope items are declared in now.
     pub(super) scope: ScopeId,
@@ -64,16 +67,55 @@ impl Lower<'_> {
     /// An identifier without `r#`, and where it stands. The text is read from the source: no allocation.
     pub(super) fn ident(&self, ident: &Ident) -> (Name, Span) {
         let lo = self.lo(ident.span());
-        let rest = self.text.as_bytes().get(lo as usize..).unwrap_or_default();
-        let raw = if rest.starts_with(b"r#") { 2 } else { 0 };
-        let len = ident_len(&rest[raw..]);
-        if len == 0 {
+        self.ident_at(lo).unwrap_or_else(|| {
             let text = ident.to_string();
-            return (Name::new(text.trim_start_matches("r#")), self.span(ident.span()));
+            (Name::new(text.trim_start_matches("r#")), self.span(ident.span()))
+        })
+    }
+
+    /// The identifier in the source at a byte.
+    fn ident_at(&self, lo: u32) -> Option<(Name, Span)> {
+        let rest = self.text.as_bytes().get(lo as usize..)?;
+        let raw = if rest.starts_with(b"r#") { 2 } else { 0 };
+        let len = ident_len(rest.get(raw..)?);
+        if len == 0 {
+            return None;
         }
         let (start, end) = (lo + raw as u32, lo + (raw + len) as u32);
-        let text = self.text.get(start as usize..end as usize).unwrap_or("");
-        (Name::new(text), Span::new(lo, end))
+        let text = self.text.get(start as usize..end as usize)?;
+        Some((Name::new(text), Span::new(lo, end)))
+    }
+
+    // Asking a token where it stands costs a look-up in a thread-local map. Tokens follow one another: when the bytes
+    // beside a known place are those of the token looked for, it is there, and most are.
+
+    /// Where `token`, the single byte `byte`, ends; it is the next token after byte `from`.
+    pub(super) fn hi_after(&self, from: u32, byte: u8, token: TokenSpan) -> u32 {
+        if self.text.as_bytes().get(from as usize) == Some(&byte) { from + 1 } else { self.hi(token) }
+    }
+
+    /// Where `token`, spelt `text`, begins; the next token begins at byte `next`.
+    pub(super) fn lo_before(&self, next: u32, text: &str, token: TokenSpan) -> u32 {
+        let before = self.text.as_bytes().get(..next as usize).unwrap_or_default();
+        if before.ends_with(text.as_bytes()) { next - text.len() as u32 } else { self.lo(token) }
+    }
+
+    /// The identifier that follows byte `from` after the token `by` and blanks.
+    pub(super) fn ident_after(&self, from: u32, by: &str, ident: &Ident) -> (Name, Span) {
+        let bytes = self.text.as_bytes();
+        let blanks = |at: usize| {
+            let rest = bytes.get(at..).unwrap_or_default();
+            at + rest.iter().position(|b| !b.is_ascii_whitespace()).unwrap_or(0)
+        };
+        let at = blanks(from as usize);
+        if bytes.get(at..).is_some_and(|rest| rest.starts_with(by.as_bytes())) {
+            let at = blanks(at + by.len());
+            let begins = bytes.get(at).is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_');
+            if begins && let Some(found) = self.ident_at(at as u32) {
+                return found;
+            }
+        }
+        self.ident(ident)
     }
 
     pub(super) fn name(&self, ident: &Ident) -> Name {
@@ -171,7 +213,19 @@ impl BodyBuilder {
     }
 }
 
+/// Which bytes an identifier may hold; all of a character beyond ASCII count.
+static IDENT: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let b = byte as u8;
+        table[byte] = b.is_ascii_alphanumeric() || b == b'_' || b >= 0x80;
+        byte += 1;
+    }
+    table
+};
+
 /// Bytes of the identifier that `bytes` begin with.
 pub(super) fn ident_len(bytes: &[u8]) -> usize {
-    bytes.iter().position(|b| !(b.is_ascii_alphanumeric() || *b == b'_' || *b >= 0x80)).unwrap_or(bytes.len())
+    bytes.iter().position(|&b| !IDENT[b as usize]).unwrap_or(bytes.len())
 }

@@ -14,7 +14,7 @@ const MAX_USE_DEPTH: usize = 512;
 impl Lower<'_> {
     pub(super) fn struct_item(&mut self, s: &mut syn::ItemStruct) {
         let lo = self.first_of(&s.vis, None, s.struct_token.span);
-        let head = self.head(&s.attrs);
+        let head = self.head(&s.attrs, lo);
         let hi = match (&s.fields, &s.semi_token) {
             (_, Some(semi)) => self.hi(semi.spans[0]),
             (Fields::Named(f), None) => self.hi(f.brace_token.span.close()),
@@ -30,7 +30,7 @@ impl Lower<'_> {
 
     pub(super) fn union_item(&mut self, u: &mut syn::ItemUnion) {
         let lo = self.first_of(&u.vis, None, u.union_token.span);
-        let head = self.head(&u.attrs);
+        let head = self.head(&u.attrs, lo);
         let entry = self.entry(&u.ident, &u.vis, lo, self.hi(u.fields.brace_token.span.close()));
         let generics = self.generics(&u.generics);
         let fields =
@@ -40,7 +40,7 @@ impl Lower<'_> {
 
     pub(super) fn enum_item(&mut self, e: &mut syn::ItemEnum) {
         let lo = self.first_of(&e.vis, None, e.enum_token.span);
-        let head = self.head(&e.attrs);
+        let head = self.head(&e.attrs, lo);
         let entry = self.entry(&e.ident, &e.vis, lo, self.hi(e.brace_token.span.close()));
         let generics = self.generics(&e.generics);
         let mut variants = Vec::with_capacity(e.variants.len());
@@ -48,6 +48,7 @@ impl Lower<'_> {
             let (name, at) = self.ident(&v.ident);
             let fields = self.fields(&v.fields, head.attrs.cfg_test);
             let attrs_lo = v.attrs.first().map_or(at.lo, |a| self.lo(a.pound_token.spans[0]));
+            let attrs_lo = self.docs_before(attrs_lo).map_or(attrs_lo, |d| d.lo);
             let hi = match &v.fields {
                 Fields::Named(f) => self.hi(f.brace_token.span.close()),
                 Fields::Unnamed(f) => self.hi(f.paren_token.span.close()),
@@ -64,7 +65,6 @@ impl Lower<'_> {
     }
 
     fn field(&mut self, index: usize, field: &syn::Field, cfg_test: bool) -> FieldDecl {
-        let head = self.head(&field.attrs);
         let ty = self.ty(&field.ty);
         let (name, name_span) = match &field.ident {
             Some(ident) => self.ident(ident),
@@ -75,6 +75,7 @@ impl Lower<'_> {
             syn::Visibility::Restricted(r) => self.lo(r.pub_token.span),
             syn::Visibility::Inherited => name_span.lo,
         };
+        let head = self.head(&field.attrs, lo);
         let lo = head.span.map_or(lo, |s| s.lo.min(lo));
         FieldDecl {
             name,
@@ -89,7 +90,7 @@ impl Lower<'_> {
 
     pub(super) fn use_item(&mut self, u: &mut syn::ItemUse) {
         let lo = self.first_of(&u.vis, None, u.use_token.span);
-        let head = self.head(&u.attrs);
+        let head = self.head(&u.attrs, lo);
         let hi = self.hi(u.semi_token.spans[0]);
         let mut imports = Vec::new();
         let mut prefix = Vec::new();

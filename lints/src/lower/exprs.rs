@@ -34,8 +34,8 @@ impl Lower<'_> {
             SynExpr::MethodCall(e) => self.method_call(e),
             SynExpr::Call(e) => {
                 let (callee, at) = self.expr_at(&mut e.func);
-                let args = self.exprs(&mut e.args);
-                (ExprKind::Call { callee, args }, Span::new(at.lo, self.hi(e.paren_token.span.close())))
+                let (args, hi) = self.call_args(at.hi, e.args.iter_mut(), e.paren_token.span);
+                (ExprKind::Call { callee, args }, Span::new(at.lo, hi))
             }
             SynExpr::Lit(e) => {
                 let (lit, span) = self.lit(&e.lit);
@@ -43,25 +43,34 @@ impl Lower<'_> {
             }
             SynExpr::Field(e) => {
                 let (base, at) = self.expr_at(&mut e.base);
-                let (name, name_span) = self.member(&e.member);
+                let (name, name_span) = match &e.member {
+                    syn::Member::Named(ident) => self.ident_after(at.hi, ".", ident),
+                    index => self.member(index),
+                };
                 (ExprKind::Field { base, name, name_span }, at.to(name_span))
             }
             SynExpr::Reference(e) => {
                 let (inner, at) = self.expr_at(&mut e.expr);
-                let lo = self.lo(e.and_token.spans[0]);
+                let spelt = if e.mutability.is_some() { "&mut " } else { "&" };
+                let lo = self.lo_before(at.lo, spelt, e.and_token.spans[0]);
                 (ExprKind::Ref { mutable: e.mutability.is_some(), expr: inner }, Span::new(lo, at.hi))
             }
             SynExpr::Macro(e) => return self.macro_expr(&mut e.mac),
             SynExpr::Binary(e) => self.binary(e),
             SynExpr::Unary(e) => self.unary(e),
             SynExpr::Paren(e) => {
-                let (id, _) = self.expr_at(&mut e.expr);
-                return (id, self.span(e.paren_token.span.join()));
+                let (id, at) = self.expr_at(&mut e.expr);
+                let parens = e.paren_token.span;
+                let lo = self.lo_before(at.lo, "(", parens.open());
+                return (id, Span::new(lo, self.hi_after(at.hi, b')', parens.close())));
             }
             SynExpr::Group(e) => return self.expr_at(&mut e.expr),
             SynExpr::Try(e) => {
                 let (inner, at) = self.expr_at(&mut e.expr);
-                (ExprKind::Try(inner), Span::new(at.lo, self.hi(e.question_token.spans[0])))
+                (
+                    ExprKind::Try(inner),
+                    Span::new(at.lo, self.hi_after(at.hi, b'?', e.question_token.spans[0])),
+                )
             }
             SynExpr::Await(e) => {
                 let (inner, at) = self.expr_at(&mut e.base);
@@ -69,8 +78,9 @@ impl Lower<'_> {
             }
             SynExpr::Index(e) => {
                 let (base, at) = self.expr_at(&mut e.expr);
-                let index = self.expr(&mut e.index);
-                (ExprKind::Index { base, index }, Span::new(at.lo, self.hi(e.bracket_token.span.close())))
+                let (index, inside) = self.expr_at(&mut e.index);
+                let hi = self.hi_after(inside.hi, b']', e.bracket_token.span.close());
+                (ExprKind::Index { base, index }, Span::new(at.lo, hi))
             }
             SynExpr::Cast(e) => {
                 let (inner, at) = self.expr_at(&mut e.expr);
@@ -172,6 +182,30 @@ impl Lower<'_> {
         exprs.into_iter().map(|e| self.expr(e)).collect()
     }
 
+    /// Arguments in parentheses, and where these end; what is called ends at byte `from`.
+    fn call_args<'e>(
+        &mut self,
+        from: u32,
+        args: impl ExactSizeIterator<Item = &'e mut SynExpr>,
+        parens: proc_macro2::extra::DelimSpan,
+    ) -> (Box<[ExprId]>, u32) {
+        if args.len() == 0 {
+            let empty = self.text.as_bytes().get(from as usize) == Some(&b'(');
+            let hi =
+                if empty { self.hi_after(from + 1, b')', parens.close()) } else { self.hi(parens.close()) };
+            return (Box::default(), hi);
+        }
+        let mut last = from;
+        let ids = args
+            .map(|arg| {
+                let (id, at) = self.expr_at(arg);
+                last = at.hi;
+                id
+            })
+            .collect();
+        (ids, self.hi_after(last, b')', parens.close()))
+    }
+
     fn expr_path(&mut self, qself: Option<&syn::QSelf>, path: &syn::Path) -> (ExprKind, Span) {
         if qself.is_none()
             && let Some(ident) = path.get_ident()
@@ -194,11 +228,10 @@ impl Lower<'_> {
 
     fn method_call(&mut self, e: &mut syn::ExprMethodCall) -> (ExprKind, Span) {
         let (recv, at) = self.expr_at(&mut e.receiver);
-        let (name, name_span) = self.ident(&e.method);
+        let (name, name_span) = self.ident_after(at.hi, ".", &e.method);
         let generics = e.turbofish.as_ref().map(|t| Box::new(self.generic_args(t)));
-        let args = self.exprs(&mut e.args);
-        let span = Span::new(at.lo, self.hi(e.paren_token.span.close()));
-        (ExprKind::Method { recv, name, name_span, generics, args }, span)
+        let (args, hi) = self.call_args(name_span.hi, e.args.iter_mut(), e.paren_token.span);
+        (ExprKind::Method { recv, name, name_span, generics, args }, Span::new(at.lo, hi))
     }
 
     /// A field's name or index.
@@ -227,13 +260,13 @@ impl Lower<'_> {
 
     fn unary(&mut self, e: &mut syn::ExprUnary) -> (ExprKind, Span) {
         let (inner, at) = self.expr_at(&mut e.expr);
-        let (kind, token) = match &e.op {
-            syn::UnOp::Deref(t) => (ExprKind::Deref(inner), t.spans[0]),
-            syn::UnOp::Not(t) => (ExprKind::Not(inner), t.spans[0]),
-            syn::UnOp::Neg(t) => (ExprKind::Neg(inner), t.spans[0]),
+        let (kind, token, spelt) = match &e.op {
+            syn::UnOp::Deref(t) => (ExprKind::Deref(inner), t.spans[0], "*"),
+            syn::UnOp::Not(t) => (ExprKind::Not(inner), t.spans[0], "!"),
+            syn::UnOp::Neg(t) => (ExprKind::Neg(inner), t.spans[0], "-"),
             _ => return (ExprKind::Missing, at),
         };
-        (kind, Span::new(self.lo(token), at.hi))
+        (kind, Span::new(self.lo_before(at.lo, spelt, token), at.hi))
     }
 
     fn range(&mut self, e: &mut syn::ExprRange) -> (ExprKind, Span) {
@@ -440,7 +473,8 @@ pub(super) fn first_token(mut expr: &SynExpr) -> TokenSpan {
     }
 }
 
-fn path_token(qself: Option<&syn::QSelf>, path: &syn::Path) -> TokenSpan {
+/// The first token of a path.
+pub(super) fn path_token(qself: Option<&syn::QSelf>, path: &syn::Path) -> TokenSpan {
     match (qself, &path.leading_colon, path.segments.first()) {
         (Some(q), ..) => q.lt_token.span,
         (None, Some(colon), _) => colon.spans[0],

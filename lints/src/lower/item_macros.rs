@@ -47,14 +47,14 @@ impl Lower<'_> {
             Entry { name: well_known::EMPTY, name_span: path.span, span, vis: Visibility::Private };
         if let Some(ident) = &m.ident {
             (entry.name, entry.name_span) = self.ident(ident);
-            let head = self.head(&m.attrs);
+            let head = self.head(&m.attrs, path.span.lo);
             self.add(head, entry, ItemKind::MacroRules);
             return;
         }
         if self.item_like_macro(&m.attrs, &mut m.mac) || self.include(&m.mac) {
             return;
         }
-        let head = self.head(&m.attrs);
+        let head = self.head(&m.attrs, path.span.lo);
         let cfg_test = head.attrs.cfg_test;
         let tokens = std::mem::take(&mut m.mac.tokens);
         let is_cfg_if = m.mac.path.segments.last().is_some_and(|s| s.ident == "cfg_if");
@@ -77,11 +77,11 @@ impl Lower<'_> {
     pub(super) fn item_like_macro(&mut self, attrs: &[syn::Attribute], mac: &mut syn::Macro) -> bool {
         let Some(wrapper) = statics_wrapper(mac) else { return false };
         let Some(statics) = grammar::parse(mac.tokens.clone(), grammar::statics) else { return false };
-        let outer = self.head(attrs).attrs;
+        let outer = self.head(attrs, u32::MAX).attrs;
         self.under(outer.cfg_test, |this| {
             for mut s in statics {
                 let lo = this.first_of(&s.vis, None, s.keyword);
-                let mut head = this.head(&s.attrs);
+                let mut head = this.head(&s.attrs, lo);
                 head.attrs.cfg_other |= outer.cfg_other;
                 let hi = match s.end {
                     Some(end) => this.hi(end),
@@ -144,7 +144,7 @@ impl Lower<'_> {
 
     /// A macro among the members of an `impl` or `trait`.
     pub(super) fn member_macro(&mut self, attrs: &[syn::Attribute], mac: &mut syn::Macro) {
-        let head = self.head(attrs);
+        let head = self.head(attrs, u32::MAX);
         let tokens = std::mem::take(&mut mac.tokens);
         let Some(mut members) = grammar::parse(tokens, many::<syn::ImplItem>) else { return };
         let was = std::mem::replace(&mut self.from_macro, true);

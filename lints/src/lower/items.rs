@@ -38,7 +38,7 @@ impl Lower<'_> {
                     f.modifiers.defaultness.as_ref().map(|t| t.span),
                     sig_token(&f.sig),
                 );
-                let head = self.head(&f.attrs);
+                let head = self.head(&f.attrs, lo);
                 self.function(head, vis, lo, &mut f.sig, Some(&mut f.block), None);
             }
             SynItem::Impl(i) => self.impl_item(i),
@@ -50,13 +50,13 @@ impl Lower<'_> {
             SynItem::Trait(t) => self.trait_item(t),
             SynItem::Const(c) => {
                 let lo = self.first_of(&c.vis, None, c.const_token.span);
-                let head = self.head(&c.attrs);
+                let head = self.head(&c.attrs, lo);
                 let entry = self.entry(&c.ident, &c.vis, lo, self.hi(c.semi_token.spans[0]));
                 self.static_item(head, entry, &c.ty, Some(&mut c.expr), (true, false), StaticWrapper::Plain);
             }
             SynItem::Static(s) => {
                 let lo = self.first_of(&s.vis, None, s.static_token.span);
-                let head = self.head(&s.attrs);
+                let head = self.head(&s.attrs, lo);
                 let entry = self.entry(&s.ident, &s.vis, lo, self.hi(s.semi_token.spans[0]));
                 let mutable = matches!(s.mutability, syn::StaticMutability::Mut(_));
                 self.static_item(
@@ -70,13 +70,13 @@ impl Lower<'_> {
             }
             SynItem::Type(t) => {
                 let lo = self.first_of(&t.vis, None, t.type_token.span);
-                let head = self.head(&t.attrs);
+                let head = self.head(&t.attrs, lo);
                 let entry = self.entry(&t.ident, &t.vis, lo, self.hi(t.semi_token.spans[0]));
                 self.type_alias(head, entry, &t.generics, Some(&t.ty), None);
             }
             SynItem::ExternCrate(e) => {
                 let lo = self.first_of(&e.vis, None, e.extern_token.span);
-                let head = self.head(&e.attrs);
+                let head = self.head(&e.attrs, lo);
                 let entry = self.entry(&e.ident, &e.vis, lo, self.hi(e.semi_token.spans[0]));
                 let alias = e.rename.as_ref().map(|(_, i)| self.name(i));
                 let kind = ItemKind::ExternCrate { krate: entry.name, alias };
@@ -84,7 +84,7 @@ impl Lower<'_> {
             }
             SynItem::TraitAlias(t) => {
                 let lo = self.first_of(&t.vis, None, t.trait_token.span);
-                let head = self.head(&t.attrs);
+                let head = self.head(&t.attrs, lo);
                 let entry = self.entry(&t.ident, &t.vis, lo, self.hi(t.semi_token.spans[0]));
                 let generics = self.generics(&t.generics);
                 let supers = self.bounds(&t.bounds);
@@ -155,7 +155,7 @@ impl Lower<'_> {
 
     fn mod_item(&mut self, m: &mut ItemMod) {
         let lo = self.first_of(&m.vis, m.unsafety.as_ref().map(|t| t.span), m.mod_token.span);
-        let head = self.head(&m.attrs);
+        let head = self.head(&m.attrs, lo);
         let hi = match (&m.content, &m.semi) {
             (Some((brace, _)), _) => self.hi(brace.span.close()),
             (None, Some(semi)) => self.hi(semi.spans[0]),
@@ -176,7 +176,8 @@ impl Lower<'_> {
     }
 
     fn foreign_mod(&mut self, m: &mut syn::ItemForeignMod) {
-        let outer = self.head(&m.attrs);
+        let lo = self.lo(m.unsafety.as_ref().map_or(m.abi.extern_token.span, |t| t.span));
+        let outer = self.head(&m.attrs, lo);
         let cfg_test = outer.attrs.cfg_test;
         let parent = self.parent;
         self.within(parent, cfg_test, |this| {
@@ -184,20 +185,20 @@ impl Lower<'_> {
                 match item {
                     syn::ForeignItem::Fn(f) => {
                         let lo = this.first_of(&f.vis, None, sig_token(&f.sig));
-                        let head = this.head(&f.attrs);
+                        let head = this.head(&f.attrs, lo);
                         let hi = this.hi(f.semi_token.spans[0]);
                         this.function(head, vis(&f.vis), lo, &mut f.sig, None, Some(hi));
                     }
                     syn::ForeignItem::Static(s) => {
                         let lo = this.first_of(&s.vis, None, s.static_token.span);
-                        let head = this.head(&s.attrs);
+                        let head = this.head(&s.attrs, lo);
                         let entry = this.entry(&s.ident, &s.vis, lo, this.hi(s.semi_token.spans[0]));
                         let mutable = matches!(s.mutability, syn::StaticMutability::Mut(_));
                         this.static_item(head, entry, &s.ty, None, (false, mutable), StaticWrapper::Plain);
                     }
                     syn::ForeignItem::Type(t) => {
                         let lo = this.first_of(&t.vis, None, t.type_token.span);
-                        let head = this.head(&t.attrs);
+                        let head = this.head(&t.attrs, lo);
                         let entry = this.entry(&t.ident, &t.vis, lo, this.hi(t.semi_token.spans[0]));
                         this.type_alias(head, entry, &t.generics, None, None);
                     }
@@ -347,7 +348,7 @@ impl Lower<'_> {
         let modifier =
             t.unsafety.as_ref().map(|t| t.span).or(t.modifiers.auto_token.as_ref().map(|t| t.span));
         let lo = self.first_of(&t.vis, modifier, t.trait_token.span);
-        let head = self.head(&t.attrs);
+        let head = self.head(&t.attrs, lo);
         let entry = self.entry(&t.ident, &t.vis, lo, self.hi(t.brace_token.span.close()));
         let generics = self.generics(&t.generics);
         let supers = self.bounds(&t.supertraits);
@@ -364,20 +365,20 @@ impl Lower<'_> {
         match item {
             syn::TraitItem::Fn(f) => {
                 let lo = self.first_of(&SynVis::Inherited, None, sig_token(&f.sig));
-                let head = self.head(&f.attrs);
+                let head = self.head(&f.attrs, lo);
                 let end = f.semi_token.as_ref().map(|t| self.hi(t.spans[0]));
                 self.function(head, Visibility::Private, lo, &mut f.sig, f.default.as_mut(), end);
             }
             syn::TraitItem::Type(t) => {
                 let lo = self.lo(t.type_token.span);
-                let head = self.head(&t.attrs);
+                let head = self.head(&t.attrs, lo);
                 let entry = self.entry(&t.ident, &SynVis::Inherited, lo, self.hi(t.semi_token.spans[0]));
                 let default = t.default.as_ref().map(|(_, ty)| ty);
                 self.type_alias(head, entry, &t.generics, default, Some(&t.bounds));
             }
             syn::TraitItem::Const(c) => {
                 let lo = self.lo(c.const_token.span);
-                let head = self.head(&c.attrs);
+                let head = self.head(&c.attrs, lo);
                 let entry = self.entry(&c.ident, &SynVis::Inherited, lo, self.hi(c.semi_token.spans[0]));
                 let value = c.default.as_mut().map(|(_, e)| e);
                 self.static_item(head, entry, &c.ty, value, (true, false), StaticWrapper::Plain);
@@ -391,7 +392,7 @@ impl Lower<'_> {
         let modifier = i.modifiers.defaultness.as_ref().map(|t| t.span);
         let modifier = modifier.or(i.unsafety.as_ref().map(|t| t.span));
         let lo = self.first_of(&SynVis::Inherited, modifier, i.impl_token.span);
-        let head = self.head(&i.attrs);
+        let head = self.head(&i.attrs, lo);
         let generics: Generics = self.generics(&i.generics);
         let self_ty = self.ty(&i.self_ty);
         let trait_path = i.trait_.as_ref().map(|(path, _)| self.path(None, path));
@@ -423,18 +424,18 @@ impl Lower<'_> {
                     f.modifiers.defaultness.as_ref().map(|t| t.span),
                     sig_token(&f.sig),
                 );
-                let head = self.head(&f.attrs);
+                let head = self.head(&f.attrs, lo);
                 self.function(head, vis(&f.vis), lo, &mut f.sig, Some(&mut f.block), None);
             }
             syn::ImplItem::Type(t) => {
                 let lo = self.first_of(&t.vis, None, t.type_token.span);
-                let head = self.head(&t.attrs);
+                let head = self.head(&t.attrs, lo);
                 let entry = self.entry(&t.ident, &t.vis, lo, self.hi(t.semi_token.spans[0]));
                 self.type_alias(head, entry, &t.generics, Some(&t.ty), None);
             }
             syn::ImplItem::Const(c) => {
                 let lo = self.first_of(&c.vis, None, c.const_token.span);
-                let head = self.head(&c.attrs);
+                let head = self.head(&c.attrs, lo);
                 let entry = self.entry(&c.ident, &c.vis, lo, self.hi(c.semi_token.spans[0]));
                 self.static_item(head, entry, &c.ty, Some(&mut c.expr), (true, false), StaticWrapper::Plain);
             }

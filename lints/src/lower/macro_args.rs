@@ -173,6 +173,15 @@ fn lone(ident: Ident) -> Expr {
     Expr::Path(syn::ExprPath { attrs: Vec::new(), qself: None, path: ident.into() })
 }
 
+/// Expressions after an optional `biased;`.
+pub(super) fn plain_args(input: ParseStream<'_>) -> syn::Result<Vec<Arg>> {
+    if input.peek(syn::Ident) && input.peek2(Token![;]) {
+        input.parse::<Ident>()?;
+        input.parse::<Token![;]>()?;
+    }
+    args(input, Dress::Plain)
+}
+
 /// `vec![…]`: elements, or element and length.
 pub(super) fn vec_args(input: ParseStream<'_>) -> syn::Result<(Vec<Expr>, bool)> {
     let mut out = Vec::new();

@@ -5,7 +5,7 @@ use syn::parse::{ParseStream, Parser as _};
 use syn::{Expr, Stmt};
 
 use super::cx::Lower;
-use super::macro_args::{self as grammar, Arg, Branch, Dress};
+use super::macro_args::{self as grammar, Arg, Branch, Dress, Matches};
 use crate::hir::{BlockKind, ExprId, ExprKind, MacroCall, MacroKind, PatId, Path};
 use crate::name::Name;
 use crate::source::Span;
@@ -94,18 +94,52 @@ impl Understood {
     }
 }
 
-/// What unknown tokens turned out to be.
-enum Guess {
+/// Arguments as parsed.
+enum Parsed {
     Args(Vec<Arg>),
-    Stmts(Vec<Stmt>),
-    Opaque,
+    Vec(Vec<Expr>, bool),
+    Matches(Box<Matches>),
+    Select(Vec<Branch>),
+    /// The macro's own grammar, if it is known, did not fit; these are expressions all the same.
+    GuessArgs(Vec<Arg>),
+    GuessStmts(Vec<Stmt>),
+    Nothing,
+}
+
+/// Parses arguments by the grammar of the name, else as expressions, else as statements.
+fn parse(shape: &Shape, input: ParseStream<'_>) -> Parsed {
+    let known = match shape {
+        Shape::Format(..) => grammar::attempt(input, |i| grammar::args(i, Dress::Named)).map(Parsed::Args),
+        Shape::Log => grammar::attempt(input, |i| grammar::args(i, Dress::Fields)).map(Parsed::Args),
+        Shape::Args(_) => grammar::attempt(input, grammar::plain_args).map(Parsed::Args),
+        Shape::Vec => {
+            grammar::attempt(input, grammar::vec_args).map(|(args, repeat)| Parsed::Vec(args, repeat))
+        }
+        Shape::Matches(_) => grammar::attempt(input, grammar::matches).map(|m| Parsed::Matches(Box::new(m))),
+        Shape::Select => grammar::attempt(input, grammar::select).map(Parsed::Select),
+        Shape::CfgIf | Shape::Opaque | Shape::Guess => None,
+    };
+    if let Some(known) = known {
+        return known;
+    }
+    if let Some(args) = grammar::attempt(input, |i| grammar::args(i, Dress::Named)) {
+        return Parsed::GuessArgs(args);
+    }
+    if let Some(stmts) = grammar::attempt(input, syn::Block::parse_within) {
+        return Parsed::GuessStmts(stmts);
+    }
+    grammar::rest(input);
+    Parsed::Nothing
 }
 
 impl Lower<'_> {
     /// A macro invocation; returns its span too.
     pub(super) fn macro_expr(&mut self, mac: &mut syn::Macro) -> (ExprId, Span) {
         let path = self.path(None, &mac.path);
-        let delimiter = self.span(mac.delimiter.span().join());
+        let open = path.span.hi + 1;
+        let adjacent = matches!(self.text.as_bytes().get(open as usize), Some(b'(' | b'[' | b'{'));
+        let lo = if adjacent { open } else { self.lo(mac.delimiter.span().open()) };
+        let delimiter = Span::new(lo, self.hi(mac.delimiter.span().close()));
         let span = Span::new(path.span.lo, delimiter.hi);
         let tokens = std::mem::take(&mut mac.tokens);
         let understood = self.understand(&path, tokens, delimiter);
@@ -134,61 +168,47 @@ impl Lower<'_> {
             return Understood::of(kind, Vec::new());
         }
         match shape {
-            Shape::Opaque => Understood::of(MacroKind::Opaque, Vec::new()),
-            Shape::Guess => self.guess(tokens, delimiter),
-            Shape::CfgIf => self.cfg_if_expr(tokens),
-            known => match self.known(known, tokens.clone()) {
-                Some(understood) => understood,
-                // Another macro of that name.
-                None => self.guess(tokens, delimiter),
-            },
+            Shape::Opaque => return Understood::of(MacroKind::Opaque, Vec::new()),
+            Shape::CfgIf => return self.cfg_if_expr(tokens),
+            _ => {}
+        }
+        let parser = |input: ParseStream<'_>| Ok(parse(&shape, input));
+        match (parser.parse2(tokens).unwrap_or(Parsed::Nothing), shape) {
+            (Parsed::Args(args), Shape::Format(index, kind)) => self.formatted(args, Some(index), kind),
+            (Parsed::Args(args), Shape::Log) => self.formatted(args, None, MacroKind::Log),
+            (Parsed::Args(args), Shape::Args(kind)) => self.plain(args, kind),
+            (Parsed::Args(args) | Parsed::GuessArgs(args), _) => self.plain(args, MacroKind::Guess),
+            (Parsed::Vec(mut args, repeat), _) => {
+                let args = args.iter_mut().map(|a| self.expr(a)).collect();
+                Understood::of(if repeat { MacroKind::VecRepeat } else { MacroKind::Vec }, args)
+            }
+            (Parsed::Matches(matches), Shape::Matches(kind)) => self.matches(*matches, kind),
+            (Parsed::Matches(matches), _) => self.matches(*matches, MacroKind::Matches),
+            (Parsed::Select(branches), _) => self.select(branches),
+            (Parsed::GuessStmts(mut stmts), _) => {
+                let inner = Span::new(delimiter.lo + 1, delimiter.hi.saturating_sub(1).max(delimiter.lo + 1));
+                let was = std::mem::replace(&mut self.from_macro, true);
+                let block = self.stmts(&mut stmts, BlockKind::Plain, None, inner);
+                self.from_macro = was;
+                Understood::of(MacroKind::Guess, vec![block])
+            }
+            (Parsed::Nothing, _) => Understood::of(MacroKind::Opaque, Vec::new()),
         }
     }
 
-    fn known(&mut self, shape: Shape, tokens: TokenStream) -> Option<Understood> {
-        match shape {
-            Shape::Format(index, kind) => {
-                let args = grammar::parse(tokens, |input| grammar::args(input, Dress::Named))?;
-                Some(self.formatted(args, Some(index), kind))
-            }
-            Shape::Log => {
-                let args = grammar::parse(tokens, |input| grammar::args(input, Dress::Fields))?;
-                Some(self.formatted(args, None, MacroKind::Log))
-            }
-            Shape::Args(kind) => {
-                let mut args = grammar::parse(tokens, |input| {
-                    if input.peek(syn::Ident) && input.peek2(syn::Token![;]) {
-                        // `biased;`
-                        input.parse::<syn::Ident>()?;
-                        input.parse::<syn::Token![;]>()?;
-                    }
-                    grammar::args(input, Dress::Plain)
-                })?;
-                let args = args.iter_mut().map(|a| self.expr(&mut a.value)).collect();
-                Some(Understood::of(kind, args))
-            }
-            Shape::Vec => {
-                let (mut args, repeat) = grammar::parse(tokens, grammar::vec_args)?;
-                let args = args.iter_mut().map(|a| self.expr(a)).collect();
-                Some(Understood::of(if repeat { MacroKind::VecRepeat } else { MacroKind::Vec }, args))
-            }
-            Shape::Matches(kind) => {
-                let mut parsed = grammar::parse(tokens, grammar::matches)?;
-                let mark = self.body.mark();
-                let mut args = vec![self.expr(&mut parsed.value)];
-                let pats = vec![self.pattern(&mut parsed.pat, false)];
-                args.extend(parsed.guard.as_mut().map(|g| self.expr(g)));
-                self.body.truncate(mark);
-                let message = self.formatted(parsed.message, Some(0), kind);
-                args.extend(message.args);
-                Some(Understood { kind, args, pats, format: message.format })
-            }
-            Shape::Select => {
-                let branches = grammar::parse(tokens, grammar::select)?;
-                Some(self.select(branches))
-            }
-            Shape::CfgIf | Shape::Opaque | Shape::Guess => None,
-        }
+    fn plain(&mut self, mut args: Vec<Arg>, kind: MacroKind) -> Understood {
+        Understood::of(kind, args.iter_mut().map(|a| self.expr(&mut a.value)).collect())
+    }
+
+    fn matches(&mut self, mut parsed: Matches, kind: MacroKind) -> Understood {
+        let mark = self.body.mark();
+        let mut args = vec![self.expr(&mut parsed.value)];
+        let pats = vec![self.pattern(&mut parsed.pat, false)];
+        args.extend(parsed.guard.as_mut().map(|g| self.expr(g)));
+        self.body.truncate(mark);
+        let message = self.formatted(parsed.message, Some(0), kind);
+        args.extend(message.args);
+        Understood { kind, args, pats, format: message.format }
     }
 
     /// Lowers arguments of which one is a format string: at `index`, or the first unnamed string literal.
@@ -245,35 +265,6 @@ impl Lower<'_> {
         }
         args.extend(last);
         Understood { kind: MacroKind::Select, args, pats, format: None }
-    }
-
-    /// Expressions, else statements, else nothing.
-    fn guess(&mut self, tokens: TokenStream, delimiter: Span) -> Understood {
-        let guess = |input: ParseStream<'_>| {
-            let guess = if let Some(args) = grammar::attempt(input, |i| grammar::args(i, Dress::Named)) {
-                Guess::Args(args)
-            } else if let Some(stmts) = grammar::attempt(input, syn::Block::parse_within) {
-                Guess::Stmts(stmts)
-            } else {
-                grammar::rest(input);
-                Guess::Opaque
-            };
-            Ok(guess)
-        };
-        match guess.parse2(tokens) {
-            Ok(Guess::Args(mut args)) => {
-                let args = args.iter_mut().map(|a| self.expr(&mut a.value)).collect();
-                Understood::of(MacroKind::Guess, args)
-            }
-            Ok(Guess::Stmts(mut stmts)) => {
-                let inner = Span::new(delimiter.lo + 1, delimiter.hi.saturating_sub(1).max(delimiter.lo + 1));
-                let was = std::mem::replace(&mut self.from_macro, true);
-                let block = self.stmts(&mut stmts, BlockKind::Plain, None, inner);
-                self.from_macro = was;
-                Understood::of(MacroKind::Guess, vec![block])
-            }
-            Ok(Guess::Opaque) | Err(_) => Understood::of(MacroKind::Opaque, Vec::new()),
-        }
     }
 
     /// `cfg_if!` among statements: each branch's statements as a block.

@@ -16,6 +16,8 @@ mod macro_args;
 mod macros;
 mod pats;
 mod places;
+#[cfg(test)]
+mod robust_tests;
 mod scan;
 mod stack;
 #[cfg(test)]
@@ -52,9 +54,17 @@ pub fn lower_file(text: &str) -> Result<FileHir, Unreadable> {
         return Err(Unreadable { message: "the file holds a NUL byte: it is no Rust source".into(), span });
     }
     let base = scan::prelude_len(text);
-    let scan = scan::scan(text, base);
+    let mut scan = scan::scan(text, base);
+    if scan.open_comment
+        && let Some((message, span)) = scan.problem
+    {
+        return Err(Unreadable { message, span });
+    }
+    let docs = std::mem::take(&mut scan.docs);
+    let lines = std::mem::take(&mut scan.code_lines);
     stack::with_room(&scan, || {
-        let out = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| lower_here(text, base, &scan)));
+        let out =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| lower_here(text, &scan, lines, docs)));
         // Spans live in a thread-local map that only grows; the tree they belong to is gone.
         proc_macro2::extra::invalidate_current_thread_spans();
         out.unwrap_or_else(|_| {
@@ -71,14 +81,21 @@ pub fn lower_file(text: &str) -> Result<FileHir, Unreadable> {
 }
 
 /// Parses and lowers on this thread's stack.
-fn lower_here(text: &str, base: usize, scan: &scan::Scan) -> Result<FileHir, Unreadable> {
-    let mut file: syn::File = match syn::parse_str(text.get(base..).unwrap_or("")) {
+fn lower_here(
+    text: &str,
+    scan: &scan::Scan,
+    lines: Vec<u32>,
+    docs: Vec<scan::Docs>,
+) -> Result<FileHir, Unreadable> {
+    let places = places::Places::new(&scan.code, lines, text.len() as u32);
+    let mut file: syn::File = match syn::parse_str(&scan.code) {
         Ok(file) => file,
-        Err(error) => return Err(unreadable(text, base, scan, &error)),
+        Err(error) => return Err(unreadable(text, scan, &places, &error)),
     };
     let mut lower = cx::Lower {
         text,
-        places: places::Places::new(text, base),
+        places,
+        docs,
         hir: FileHir::default(),
         scope: ScopeId(0),
         parent: None,
@@ -87,7 +104,7 @@ fn lower_here(text: &str, base: usize, scan: &scan::Scan) -> Result<FileHir, Unr
         body: cx::BodyBuilder::default(),
         depth: 0,
     };
-    let head = lower.head(&file.attrs).attrs;
+    let head = lower.head(&file.attrs, u32::MAX).attrs;
     lower.cfg_test = head.cfg_test;
     lower.hir.cfg_test = head.cfg_test;
     lower.hir.generated = head.others.iter().any(|n| n.as_str() == "automatically_derived");
@@ -107,16 +124,14 @@ fn lower_here(text: &str, base: usize, scan: &scan::Scan) -> Result<FileHir, Unr
 }
 
 /// The parser's error in one line; what the scan saw wrong with brackets and quotes says it better.
-fn unreadable(text: &str, base: usize, scan: &scan::Scan, error: &syn::Error) -> Unreadable {
+fn unreadable(text: &str, scan: &scan::Scan, places: &places::Places, error: &syn::Error) -> Unreadable {
     if let Some((message, span)) = &scan.problem {
         return Unreadable { message: message.clone(), span: *span };
     }
-    let places = places::Places::new(text, base);
-    let mut span = places.span(error.span());
-    if error.span().byte_range().is_empty() && span.lo <= base as u32 {
-        // Errors at the end of input have no place of their own.
-        span = Span::new(text.len() as u32, text.len() as u32);
-    }
+    let token = error.span();
+    // Errors at the end of input have no place of their own.
+    let end = Span::new(text.len() as u32, text.len() as u32);
+    let span = if token.byte_range().is_empty() { end } else { places.span(token) };
     let message = error.to_string();
     let message = message.lines().map(str::trim).collect::<Vec<_>>().join(" ");
     Unreadable { message, span }

@@ -25,7 +25,8 @@ impl Lower<'_> {
     /// The pattern and its span with parentheses.
     fn pat_at(&mut self, pat: &mut SynPat) -> (PatId, Span) {
         if self.depth >= MAX_DEPTH {
-            let span = Span::default();
+            let lo = self.lo(first_token(pat));
+            let span = Span::new(lo, lo);
             return (self.alloc_pat(PatKind::Missing, span), span);
         }
         self.depth += 1;
@@ -125,7 +126,7 @@ impl Lower<'_> {
         let local = self.body.bind(Local {
             name,
             span: at,
-            mutable: p.mutability.is_some() && p.by_ref.is_none(),
+            mutable: p.mutability.is_some(),
             by_ref: p.by_ref.is_some(),
         });
         let sub = p.subpat.as_mut().map(|(_, sub)| self.pat_at(sub));
@@ -175,7 +176,7 @@ impl Lower<'_> {
 
     /// A literal and where it stands.
     pub(super) fn lit(&mut self, lit: &syn::Lit) -> (Lit, Span) {
-        let span = self.span(lit.span());
+        let span = self.lit_span(lit);
         let suffix = |s: &str| (!s.is_empty()).then(|| Name::new(s));
         let kind = match lit {
             syn::Lit::Str(s) => Lit::Str(self.str_value(s, span)),
@@ -191,12 +192,55 @@ impl Lower<'_> {
         (kind, span)
     }
 
+    fn lit_span(&self, lit: &syn::Lit) -> Span {
+        let lo = self.lo(lit.span());
+        let rest = self.text.as_bytes().get(lo as usize..).unwrap_or_default();
+        let hi = match lit {
+            syn::Lit::Int(_) | syn::Lit::Bool(_) => lo + super::cx::ident_len(rest) as u32,
+            syn::Lit::Str(_) if rest.first() == Some(&b'"') => {
+                let end = memchr::memchr2(b'"', b'\\', rest.get(1..).unwrap_or_default());
+                match end {
+                    Some(n) if rest.get(n + 1) == Some(&b'"') => lo + n as u32 + 2,
+                    _ => self.hi(lit.span()),
+                }
+            }
+            _ => self.hi(lit.span()),
+        };
+        Span::new(lo, hi.max(lo))
+    }
+
     /// The value of a string literal; read from the source where it has no escape.
     pub(super) fn str_value(&self, lit: &syn::LitStr, span: Span) -> Box<str> {
         let raw = self.text.get(span.lo as usize..span.hi as usize).unwrap_or("");
         match raw.strip_prefix('"').and_then(|s| s.strip_suffix('"')) {
             Some(inner) if !inner.as_bytes().iter().any(|b| matches!(b, b'\\' | b'\r')) => inner.into(),
             _ => lit.value().into(),
+        }
+    }
+}
+
+/// The first token of a pattern, without recursion.
+fn first_token(mut pat: &SynPat) -> proc_macro2::Span {
+    loop {
+        pat = match pat {
+            SynPat::Guard(p) => &p.pat,
+            SynPat::Type(p) => &p.pat,
+            SynPat::Or(p) => match p.cases.first() {
+                Some(case) => case,
+                None => return proc_macro2::Span::call_site(),
+            },
+            SynPat::Ident(p) => return p.ident.span(),
+            SynPat::Paren(p) => return p.paren_token.span.open(),
+            SynPat::Tuple(p) => return p.paren_token.span.open(),
+            SynPat::Slice(p) => return p.bracket_token.span.open(),
+            SynPat::Reference(p) => return p.and_token.spans[0],
+            SynPat::TupleStruct(p) => return super::exprs::path_token(p.qself.as_ref(), &p.path),
+            SynPat::Struct(p) => return super::exprs::path_token(p.qself.as_ref(), &p.path),
+            SynPat::Path(p) => return super::exprs::path_token(p.qself.as_ref(), &p.path),
+            SynPat::Lit(p) => return p.lit.span(),
+            SynPat::Wild(p) => return p.underscore_token.spans[0],
+            SynPat::Rest(p) => return p.dot2_token.spans[0],
+            _ => return proc_macro2::Span::call_site(),
         }
     }
 }

@@ -10,60 +10,56 @@ use crate::source::Span;
 /// A checkpoint every this many characters bounds the scan in lines that are not ASCII.
 const STRIDE: usize = 64;
 
-/// Tables from line and column (in characters) to byte.
+/// Tables from line and column (in characters) of what is parsed to bytes of the file.
 #[derive(Debug, Default)]
 pub(super) struct Places {
-    /// Byte offset of each line's start in the parsed text; `\n` ends a line.
-    line_bytes: Vec<u32>,
-    /// Only for texts that are not ASCII.
+    /// Where in the file each parsed line begins.
+    lines: Vec<u32>,
+    /// Only for code that is not ASCII.
     wide: Option<Wide>,
-    /// What stood before the parsed text: shebang, frontmatter.
-    base: u32,
+    /// Length of the file, in bytes.
     len: u32,
 }
 
 #[derive(Debug)]
 struct Wide {
-    /// Character index of each line's start.
-    line_chars: Vec<u32>,
-    /// Byte offset of every `STRIDE`th character.
+    /// Byte and character index in the code of each line's start.
+    starts: Vec<(u32, u32)>,
+    /// Byte in the code of every `STRIDE`th character.
     checkpoints: Vec<u32>,
-    text: Box<str>,
+    code: Box<str>,
 }
 
 impl Places {
-    /// Tables for `text[base..]`, the part that is parsed. O(length).
-    pub(super) fn new(text: &str, base: usize) -> Places {
-        let parsed = text.get(base..).unwrap_or("");
-        let mut line_bytes = Vec::with_capacity(parsed.len() / 32 + 1);
-        line_bytes.push(0);
-        line_bytes.extend(memchr::memchr_iter(b'\n', parsed.as_bytes()).map(|at| at as u32 + 1));
-        let wide = (!parsed.is_ascii()).then(|| {
-            let mut line_chars = Vec::with_capacity(line_bytes.len());
-            line_chars.push(0);
-            let mut checkpoints = Vec::with_capacity(parsed.len() / STRIDE + 1);
+    /// Tables for `code`, whose lines begin at the bytes `lines` of a file of `len` bytes. O(length).
+    pub(super) fn new(code: &str, lines: Vec<u32>, len: u32) -> Places {
+        let wide = (!code.is_ascii()).then(|| {
+            let mut starts = Vec::with_capacity(lines.len() + 1);
+            starts.push((0, 0));
+            let mut checkpoints = Vec::with_capacity(code.len() / STRIDE + 1);
             let mut chars = 0usize;
-            for (at, c) in parsed.char_indices() {
+            for (at, c) in code.char_indices() {
                 if chars.is_multiple_of(STRIDE) {
                     checkpoints.push(at as u32);
                 }
                 chars += 1;
                 if c == '\n' {
-                    line_chars.push(chars as u32);
+                    starts.push((at as u32 + 1, chars as u32));
                 }
             }
-            Wide { line_chars, checkpoints, text: parsed.into() }
+            Wide { starts, checkpoints, code: code.into() }
         });
-        Places { line_bytes, wide, base: base as u32, len: parsed.len() as u32 }
+        Places { lines, wide, len }
     }
 
     fn byte(&self, place: proc_macro2::LineColumn) -> u32 {
         let line = place.line.saturating_sub(1);
-        let in_text = match &self.wide {
-            None => self.line_bytes.get(line).map_or(self.len, |start| start + place.column as u32),
-            Some(wide) => wide.byte(line, place.column),
+        let Some(&start) = self.lines.get(line) else { return self.len };
+        let column = match &self.wide {
+            None => place.column as u32,
+            Some(wide) => wide.bytes_into(line, place.column),
         };
-        self.base + in_text.min(self.len)
+        (start + column).min(self.len)
     }
 
     /// First byte of a token.
@@ -84,16 +80,19 @@ impl Places {
 }
 
 impl Wide {
-    fn byte(&self, line: usize, column: usize) -> u32 {
-        let end = self.text.len() as u32;
-        let Some(&line_start) = self.line_chars.get(line) else { return end };
-        let index = line_start as usize + column;
-        let Some(&from) = self.checkpoints.get(index / STRIDE) else { return end };
-        let rest = self.text.get(from as usize..).unwrap_or("");
-        match rest.char_indices().nth(index % STRIDE) {
-            Some((at, _)) => from + at as u32,
+    /// Bytes from the start of a line to its character `column`.
+    fn bytes_into(&self, line: usize, column: usize) -> u32 {
+        let Some(&(start, char_start)) = self.starts.get(line) else { return 0 };
+        let index = char_start as usize + column;
+        let end = self.code.len() as u32;
+        let byte = match self.checkpoints.get(index / STRIDE) {
             None => end,
-        }
+            Some(&from) => {
+                let rest = self.code.get(from as usize..).unwrap_or("");
+                rest.char_indices().nth(index % STRIDE).map_or(end, |(at, _)| from + at as u32)
+            }
+        };
+        byte.saturating_sub(start)
     }
 }
 
@@ -105,13 +104,13 @@ mod tests {
 
     #[test]
     fn bytes_of_wide_lines() {
-        let text = format!("#!x\n{}é\nλb", "é".repeat(200));
-        let places = Places::new(&text, 4);
-        for (line, part, start) in [(1, "é".repeat(201), 4), (2, "λb".to_owned(), 4 + 403)] {
+        let code = format!("{}é\nλb", "é".repeat(200));
+        let places = Places::new(&code, vec![7, 1000], 2000);
+        for (line, part, start) in [(1, "é".repeat(201), 7), (2, "λb".to_owned(), 1000)] {
             for (column, (at, _)) in part.char_indices().enumerate() {
                 assert_eq!(places.byte(LineColumn { line, column }), (start + at) as u32);
             }
         }
-        assert_eq!(places.byte(LineColumn { line: 9, column: 9 }), text.len() as u32);
+        assert_eq!(places.byte(LineColumn { line: 9, column: 9 }), 2000);
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! The parser is recursive, so a hostile file could exhaust the stack; what this pass counts bounds the recursion
 //! from above. It also says what is wrong with brackets and quotes in better words than a token parser can.
+//!
+//! What is parsed is the text without comments, doc comments too, and without what begins and ends its lines: a doc
+//! comment costs the parser an attribute of five tokens, and every blank a step.
 
 use crate::hir::Suppression;
 use crate::source::Span;
@@ -21,6 +24,22 @@ pub(super) struct Scan {
     pub(super) chain: u32,
     /// The first unbalanced bracket or unterminated literal.
     pub(super) problem: Option<(String, Span)>,
+    /// A block comment that never ends; the parser does not see comments.
+    pub(super) open_comment: bool,
+    /// What is parsed: the text after the prelude without comments and indentation.
+    pub(super) code: String,
+    /// Where in the text each line of `code` begins.
+    pub(super) code_lines: Vec<u32>,
+    /// Outer doc comments, by the token that follows them.
+    pub(super) docs: Vec<Docs>,
+}
+
+/// Outer doc comments with nothing but blanks and plain comments between them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Docs {
+    pub(super) span: Span,
+    /// Where the token after them begins.
+    pub(super) next: u32,
 }
 
 /// Marks of generated code are looked for in this many lines.
@@ -38,7 +57,13 @@ pub(super) fn scan(text: &str, base: usize) -> Scan {
         levels: vec![Level::default()],
         sum: 0,
         after_block: false,
-        out: Scan::default(),
+        piece: None,
+        pending: None,
+        out: Scan {
+            code: String::with_capacity(text.len() - base),
+            code_lines: Vec::with_capacity((text.len() - base) / 32),
+            ..Scan::default()
+        },
     };
     scanner.run();
     scanner.out
@@ -67,6 +92,10 @@ struct Scanner<'t> {
     sum: u32,
     /// The last token closed a block: what follows continues it only if it is an operator or `else`.
     after_block: bool,
+    /// Where the piece of code began that is not yet copied.
+    piece: Option<usize>,
+    /// Doc comments since the last token.
+    pending: Option<Span>,
     out: Scan,
 }
 
@@ -87,7 +116,7 @@ impl Scanner<'_> {
                 b'(' | b'[' | b'{' => self.open(byte),
                 b')' | b']' | b'}' => self.close(byte),
                 b';' | b',' => {
-                    self.code |= self.attr.is_none();
+                    self.begin();
                     self.at += 1;
                     self.after_block = false;
                     self.separate();
@@ -107,6 +136,7 @@ impl Scanner<'_> {
                 }
             }
         }
+        self.flush();
         let unfinished = self.bytes.last().is_some_and(|&b| b != b'\n');
         if unfinished && !self.code {
             self.out.blank_lines.push(self.line);
@@ -126,12 +156,33 @@ impl Scanner<'_> {
         }
         self.code = false;
         self.line += 1;
+        self.flush();
         self.at += 1;
+    }
+
+    /// Copies the code since the last comment or line end, as a line of its own.
+    fn flush(&mut self) {
+        if let Some(start) = self.piece.take() {
+            self.out.code.push_str(self.text.get(start..self.at).unwrap_or(""));
+            self.out.code.push('\n');
+        }
+    }
+
+    /// A token or separator begins here.
+    fn begin(&mut self) {
+        if self.piece.is_none() {
+            self.piece = Some(self.at);
+            self.out.code_lines.push(self.at as u32);
+        }
+        self.code |= self.attr.is_none();
     }
 
     /// Counts the lines that end in what was just passed over, all of which hold `code`.
     fn lines_in(&mut self, from: usize, code: bool) {
-        for _ in memchr::memchr_iter(b'\n', self.bytes.get(from..self.at).unwrap_or_default()) {
+        for end in memchr::memchr_iter(b'\n', self.bytes.get(from..self.at).unwrap_or_default()) {
+            if code {
+                self.out.code_lines.push((from + end) as u32 + 1);
+            }
             if !self.code && !code {
                 self.out.blank_lines.push(self.line);
             }
@@ -142,11 +193,14 @@ impl Scanner<'_> {
 
     /// Counts a token. `continues`: it may go on with an expression that ended in a block.
     fn token(&mut self, continues: bool) {
-        self.code |= self.attr.is_none();
+        self.begin();
         if self.after_block && !continues {
             self.separate();
         }
         self.after_block = false;
+        if let Some(span) = self.pending.take() {
+            self.out.docs.push(Docs { span, next: self.at as u32 });
+        }
         if let Some(level) = self.levels.last_mut() {
             level.tokens += 1;
         }
@@ -169,8 +223,8 @@ impl Scanner<'_> {
     }
 
     fn close(&mut self, bracket: u8) {
-        let in_attr = self.attr.is_some();
-        self.code |= !in_attr;
+        self.begin();
+        self.pending = None;
         let span = Span::new(self.at as u32, self.at as u32 + 1);
         self.at += 1;
         if self.levels.len() == 1 {
@@ -264,7 +318,7 @@ impl Scanner<'_> {
             return;
         }
         let width = self.text.get(self.at + 1..).and_then(|t| t.chars().next()).map_or(0, char::len_utf8);
-        if width > 0 && rest.get(width) == Some(&b'\'') {
+        if width > 0 && rest.first() != Some(&b'\n') && rest.get(width) == Some(&b'\'') {
             self.at += width + 2;
         } else {
             self.at += 1 + super::cx::ident_len(rest);
@@ -286,13 +340,21 @@ impl Scanner<'_> {
             match block_comment_len(rest) {
                 Some(len) => (len, doc),
                 None => {
-                    self.unterminated("this block comment is never closed", start);
+                    let span = Span::new(start as u32, start as u32 + 1);
+                    let message = "this block comment is never closed".to_owned();
+                    self.out.problem.get_or_insert((message, span));
+                    self.out.open_comment = true;
                     (rest.len(), doc)
                 }
             }
         };
+        self.flush();
         self.at = start + len;
         let text = self.text.get(start..self.at).unwrap_or("");
+        if doc && rest.get(2) != Some(&b'!') {
+            let span = Span::new(start as u32, start as u32 + text.trim_end().len() as u32);
+            self.pending = Some(self.pending.map_or(span, |p| p.to(span)));
+        }
         if self.line <= GENERATED_LINES && !self.out.generated {
             self.out.generated = says_generated(text);
         }

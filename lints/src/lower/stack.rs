@@ -13,9 +13,9 @@ const MAX_CHAIN: u32 = 2_000_000;
 /// measured in a debug build with room to spare.
 const BYTES_A_LEVEL: usize = 24 * 1024;
 /// Stack that one token of a chain takes at most, in bytes (`&&&x`, `a = b = c`, `if … else if …`).
-const BYTES_A_TOKEN: usize = 2 * 1024;
+const BYTES_A_TOKEN: usize = 4 * 1024;
 /// What any thread has: the 2 MiB that Rust gives a thread, less what callers use.
-const USUAL_ROOM: usize = 1024 * 1024;
+const USUAL_ROOM: usize = 1536 * 1024;
 
 /// Runs `work` where the stack is large enough for what `scan` saw.
 pub(super) fn with_room<T: Send>(scan: &Scan, work: impl FnOnce() -> T + Send) -> Result<T, Unreadable> {

@@ -21,7 +21,10 @@ impl Lower<'_> {
         let qself = qself.map(|q| Box::new((self.ty(&q.ty), q.position as u32)));
         let mut segments = Vec::with_capacity(path.segments.len());
         for segment in &path.segments {
-            let (name, at) = self.ident(&segment.ident);
+            let (name, at) = match segments.last() {
+                Some(_) => self.ident_after(span.map_or(0, |s| s.hi), "::", &segment.ident),
+                None => self.ident(&segment.ident),
+            };
             let (args, hi) = self.path_args(&segment.arguments, at.hi);
             span = Some(span.unwrap_or(at).to(Span::new(at.lo, hi)));
             segments.push(Segment { name, span: at, args });
@@ -42,8 +45,14 @@ impl Lower<'_> {
         match args {
             PathArguments::None => (None, hi),
             PathArguments::AngleBracketed(args) => {
-                let hi = self.hi(args.gt_token.span);
-                (Some(Box::new(self.generic_args(args))), hi)
+                let generic = self.generic_args(args);
+                let hi = match (args.args.last(), generic.types.last()) {
+                    (Some(GenericArgument::Type(_)), Some(last)) => {
+                        self.hi_after(last.span.hi, b'>', args.gt_token.spans[0])
+                    }
+                    _ => self.hi(args.gt_token.spans[0]),
+                };
+                (Some(Box::new(generic)), hi)
             }
             PathArguments::Parenthesized(args) => {
                 let inputs: Vec<TypeRef> = args.inputs.iter().map(|a| self.ty(&a.ty)).collect();
@@ -100,7 +109,8 @@ impl Lower<'_> {
     /// A type.
     pub(super) fn ty(&mut self, ty: &Type) -> TypeRef {
         if self.depth >= MAX_DEPTH {
-            return TypeRef { kind: TypeKind::Unknown, span: Span::default() };
+            let lo = self.lo(first_token(ty));
+            return TypeRef { kind: TypeKind::Unknown, span: Span::new(lo, lo) };
         }
         self.depth += 1;
         let ty = self.ty_inner(ty);
@@ -116,7 +126,12 @@ impl Lower<'_> {
             }
             Type::Reference(r) => {
                 let inner = self.ty(&r.elem);
-                let span = Span::new(self.lo(r.and_token.spans[0]), inner.span.hi);
+                let spelt = if r.mutability.is_some() { "&mut " } else { "&" };
+                let lo = match r.lifetime {
+                    Some(_) => self.lo(r.and_token.spans[0]),
+                    None => self.lo_before(inner.span.lo, spelt, r.and_token.spans[0]),
+                };
+                let span = Span::new(lo, inner.span.hi);
                 TypeRef {
                     kind: TypeKind::Ref { mutable: r.mutability.is_some(), inner: Box::new(inner) },
                     span,
@@ -239,6 +254,33 @@ impl Lower<'_> {
             }
         }
         Generics { params: params.into(), wheres: wheres.into() }
+    }
+}
+
+/// The first token of a type, without recursion.
+fn first_token(mut ty: &Type) -> proc_macro2::Span {
+    loop {
+        ty = match ty {
+            Type::Group(g) => &g.elem,
+            Type::Array(t) => return t.bracket_token.span.open(),
+            Type::Slice(t) => return t.bracket_token.span.open(),
+            Type::Paren(t) => return t.paren_token.span.open(),
+            Type::Tuple(t) => return t.paren_token.span.open(),
+            Type::FnPtr(t) => return t.fn_token.span,
+            Type::ImplTrait(t) => return t.impl_token.span,
+            Type::Infer(t) => return t.underscore_token.spans[0],
+            Type::Macro(t) => return super::exprs::path_token(None, &t.mac.path),
+            Type::Never(t) => return t.bang_token.spans[0],
+            Type::Path(t) => return super::exprs::path_token(t.qself.as_ref(), &t.path),
+            Type::Ptr(t) => return t.star_token.spans[0],
+            Type::Reference(t) => return t.and_token.spans[0],
+            Type::TraitObject(t) => match (&t.dyn_token, t.bounds.first()) {
+                (Some(token), _) => return token.span,
+                (None, Some(TypeParamBound::Trait(b))) => return super::exprs::path_token(None, &b.path),
+                _ => return proc_macro2::Span::call_site(),
+            },
+            _ => return proc_macro2::Span::call_site(),
+        }
     }
 }
 
