@@ -189,6 +189,18 @@ fn a_miss_holds_nothing() {
 }
 
 #[test]
+fn a_question_for_none_is_believed() {
+    check_all(
+        "fn f(m: &Mutex<u8>, c: bool) { let mut g = None; loop { if c && g.is_none() { at_a(); g = Some(m.lock()); } at_b(); } }",
+        &[("at_a", 0), ("at_b", 1)],
+    );
+    check_all(
+        "fn f(m: &Mutex<u8>) { let g = m.try_lock(); if !g.is_some() { at_a(); } else { at_b(); } }",
+        &[("at_a", 0), ("at_b", 1)],
+    );
+}
+
+#[test]
 fn guards_go_through_values() {
     check_all(
         "fn f(m: &std::sync::Mutex<u8>) -> Result<(), ()> { let g = m.lock().map_err(|_| ())?; at_a(); drop(g); at_b(); Ok(()) }",

@@ -213,6 +213,10 @@ pub(super) fn callee_name(a: &Analysis, body: BodyIx, call: ExprId) -> String {
         }
         _ => match &a.program.body(body).expr(call).kind {
             ExprKind::Method { name, .. } => name.to_string(),
+            ExprKind::Call { callee, .. } => match a.program.body(body).expr(*callee).kind {
+                ExprKind::Local(local) => a.program.body(body).local(local).name.to_string(),
+                _ => "a call".to_owned(),
+            },
             ExprKind::Macro(m) => format!("{}!", m.path.segments.last().map_or("", |s| s.name.as_str())),
             _ => "a call".to_owned(),
         },

@@ -72,11 +72,34 @@ impl Builder<'_> {
                 });
                 let other = self.fork();
                 let here = self.fork();
+                // `if held.is_none()`: no guard where it holds; `is_some`, `is_ok`: none where it does not.
+                let (none_if_true, asked) = self.asks_for_none(id);
+                self.cur = if none_if_true { here } else { other };
+                if let Some(slot) = asked {
+                    self.act(Action::Drop { slot });
+                }
                 self.cur = other;
                 self.drop_above(depth);
                 self.edge(self.cur, otherwise);
                 self.cur = here;
             }
+        }
+    }
+
+    /// The slot of a variable that a condition asks whether it holds a value, and which answer says that it does not.
+    fn asks_for_none(&self, id: ExprId) -> (bool, Option<SlotIx>) {
+        match &self.cx.body.expr(id).kind {
+            ExprKind::Not(inner) => {
+                let (answer, slot) = self.asks_for_none(*inner);
+                (!answer, slot)
+            }
+            ExprKind::Method { recv, name, args, .. } if args.is_empty() => {
+                let answer = matches!(name.as_str(), "is_none" | "is_err");
+                let asked = answer || matches!(name.as_str(), "is_some" | "is_ok");
+                let local = matches!(self.cx.body.expr(*recv).kind, ExprKind::Local(_));
+                (answer, if asked && local { self.place_slot(*recv) } else { None })
+            }
+            _ => (false, None),
         }
     }
 
