@@ -1,5 +1,6 @@
-//! `explain` and how Markdown is shown in a terminal.
+//! `explain`: a rule's documentation.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use uncork_lints::config::nearest;
@@ -8,51 +9,39 @@ use uncork_lints::rules;
 
 use crate::args::ExplainArgs;
 use crate::error::Error;
+use crate::output::Target;
+use crate::{markdown, say};
 
 /// Prints a rule's documentation.
 pub(crate) fn run(args: &ExplainArgs) -> Result<ExitCode, Error> {
     let Some(rule) = rules::ALL.iter().find(|r| r.id == args.rule) else {
-        let hint = nearest(&args.rule, rules::ALL.iter().map(|r| r.id))
-            .map_or("`cargo uncork rules` lists them".to_owned(), |n| format!("did you mean `{n}`?"));
+        let hint = match nearest(&args.rule, rules::ALL.iter().map(|r| r.id)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "`cargo uncork rules` lists them".to_owned(),
+        };
         return Err(Error::Usage(format!("unknown rule `{}`; {hint}", args.rule)));
     };
-    let mut out = anstream::stdout();
-    use std::io::Write;
-    write!(out, "{}", page(rule)).map_err(Error::stdout)?;
+    let to_terminal = std::io::stdout().is_terminal();
+    let width = say::terminal_width().unwrap_or(80).clamp(20, 100);
+    let page = page(rule, width);
+    let text = match crate::check::colour(args.color, to_terminal) {
+        true => page,
+        false => anstream::adapter::strip_str(&page).to_string(),
+    };
+    Target::Stdout.write(|out| out.write_all(text.as_bytes()))?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Heading, facts, and the documentation, styled.
-fn page(rule: &Rule) -> String {
-    let bold = anstyle::Style::new().bold();
-    let dim = anstyle::Style::new().dimmed();
-    let head = anstyle::Style::new().bold().fg_color(Some(anstyle::AnsiColor::Cyan.into()));
-    let fix = match rule.fix {
-        None => "none".to_owned(),
-        Some(a) => format!("{a:?}").to_lowercase(),
-    };
-    let mut out = format!(
-        "{bold}{}{bold:#}  {dim}group {} · level {} · severity {} · fix {fix} · since {}{dim:#}\n\n",
+fn page(rule: &Rule, width: usize) -> String {
+    let fix = rule.fix.map_or("none".to_owned(), |a| format!("{a:?}").to_lowercase());
+    let facts = format!(
+        "**{}**\n\ngroup {}, level {}, severity {}, fix {fix}, since {}\n\n",
         rule.id,
         rule.group.name(),
         format!("{:?}", rule.level).to_lowercase(),
         format!("{:?}", rule.severity).to_lowercase(),
         rule.since
     );
-    let mut code = false;
-    for line in rule.docs().lines() {
-        if line.starts_with("```") {
-            code = !code;
-            continue;
-        }
-        if code {
-            out.push_str(&format!("    {dim}{line}{dim:#}\n"));
-        } else if let Some(title) = line.strip_prefix("## ") {
-            out.push_str(&format!("{head}{title}{head:#}\n"));
-        } else {
-            out.push_str(line);
-            out.push('\n');
-        }
-    }
-    out
+    markdown::render(&(facts + &rule.docs()), width)
 }

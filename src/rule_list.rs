@@ -6,7 +6,9 @@ use uncork_lints::rules;
 
 use crate::args::{ListFormat, RulesArgs};
 use crate::error::Error;
-use crate::output;
+use crate::{output, say};
+
+const NAMES: [&str; 6] = ["rule", "group", "level", "severity", "fix", "summary"];
 
 /// Prints the list.
 pub(crate) fn run(args: &RulesArgs) -> Result<ExitCode, Error> {
@@ -24,47 +26,87 @@ pub(crate) fn run(args: &RulesArgs) -> Result<ExitCode, Error> {
             ]
         })
         .collect();
-    let names = ["rule", "group", "level", "severity", "fix", "summary"];
     let text = match args.format {
-        ListFormat::Human => {
-            let width = |i: usize| rows.iter().map(|r| r[i].len()).chain([names[i].len()]).max().unwrap_or(0);
-            let widths: Vec<usize> = (0..5).map(width).collect();
-            let line = |cells: [&str; 6]| {
-                let mut out = String::new();
-                for (cell, width) in cells.iter().zip(&widths) {
-                    out.push_str(&format!("{cell:width$}  "));
-                }
-                out.push_str(cells[5]);
-                out.push('\n');
-                out
-            };
-            let mut out = line(names);
-            for row in &rows {
-                out.push_str(&line([&row[0], &row[1], &row[2], &row[3], &row[4], &row[5]]));
-            }
-            out
-        }
+        ListFormat::Human => human(&rows, say::terminal_width()),
         ListFormat::Markdown => {
-            let mut out = format!("| {} |\n|{}\n", names.join(" | "), " --- |".repeat(6));
+            let mut out = format!("| {} |\n|{}\n", NAMES.join(" | "), " --- |".repeat(6));
             for row in &rows {
                 out.push_str(&format!("| {} |\n", row.join(" | ")));
             }
             out
         }
-        ListFormat::Json => {
-            let list: Vec<serde_json::Value> = rows
-                .iter()
-                .map(|row| {
-                    names
-                        .iter()
-                        .zip(row)
-                        .map(|(n, c)| ((*n).to_owned(), serde_json::Value::from(c.as_str())))
-                        .collect()
-                })
-                .collect();
-            format!("{:#}\n", serde_json::Value::Array(list))
-        }
+        ListFormat::Json => json(&rows),
     };
-    output::write(None, |out| out.write_all(text.as_bytes()))?;
+    output::print(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Columns; where the terminal is too narrow for them, a paragraph a rule.
+fn human(rows: &[[String; 6]], terminal: Option<usize>) -> String {
+    let width = |i: usize| rows.iter().map(|r| r[i].len()).chain([NAMES[i].len()]).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..5).map(width).collect();
+    let before: usize = widths.iter().map(|w| w + 2).sum();
+    let terminal = terminal.unwrap_or(usize::MAX);
+    let mut out = String::new();
+    if terminal < before + 30 {
+        for [id, group, level, severity, fix, summary] in rows {
+            let fix = if fix == "-" { "no fix".to_owned() } else { format!("fix {fix}") };
+            out.push_str(&format!("{id}\n"));
+            for text in [format!("{group}, {level}, {severity}, {fix}"), summary.clone()] {
+                let options =
+                    textwrap::Options::new(terminal.max(20)).initial_indent("  ").subsequent_indent("  ");
+                out.push_str(&textwrap::fill(&text, options));
+                out.push('\n');
+            }
+        }
+        return out;
+    }
+    let header = NAMES.map(str::to_owned);
+    for row in std::iter::once(&header).chain(rows) {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            line.push_str(&format!("{cell:width$}  "));
+        }
+        let indent = " ".repeat(before);
+        let options =
+            textwrap::Options::new(terminal.min(200)).initial_indent(&line).subsequent_indent(&indent);
+        out.push_str(&textwrap::fill(&row[5], options));
+        out.push('\n');
+    }
+    out
+}
+
+fn json(rows: &[[String; 6]]) -> String {
+    let object = |row: &[String; 6]| -> serde_json::Value {
+        let cell = |c: &String| match c.as_str() {
+            "-" => serde_json::Value::Null,
+            text => serde_json::Value::from(text),
+        };
+        NAMES.iter().zip(row).map(|(n, c)| ((*n).to_owned(), cell(c))).collect()
+    };
+    let list: Vec<serde_json::Value> = rows.iter().map(object).collect();
+    format!("{:#}\n", serde_json::Value::Array(list))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn narrow_terminals_get_narrow_lines() {
+        let row = [
+            "a-rule",
+            "group",
+            "warn",
+            "high",
+            "-",
+            "a summary that is longer than the terminal is wide, surely",
+        ];
+        let rows = [row.map(str::to_owned)];
+        for width in [40, 60, 80, 120] {
+            for line in human(&rows, Some(width)).lines() {
+                assert!(line.chars().count() <= width, "{width}: {line}");
+            }
+        }
+    }
 }

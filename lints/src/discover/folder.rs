@@ -1,5 +1,6 @@
 //! Plain folders, single files, standard input: no manifest, so every file that no `mod` names is a root of its own.
 
+use std::fs;
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -7,12 +8,13 @@ use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::modules::mod_candidates;
+use super::read::describe;
 use super::{DiscoverError, Project, Request, read};
 use crate::hir::{FileHir, ItemId, ItemKind};
 use crate::link::CrateInput;
 use crate::lower::{Unreadable, lower_file};
 use crate::name::Name;
-use crate::source::{FileId, SourceFile};
+use crate::source::{FileId, SourceFile, Span};
 
 /// Standard input as one file.
 pub(super) fn stdin(request: &Request, text: &str) -> Project {
@@ -51,9 +53,12 @@ fn root_crate(name: &str, root: FileId, is_test: bool) -> CrateInput {
 /// Files and folders as they are.
 pub(super) fn folder(request: &Request, paths: &[Utf8PathBuf]) -> Result<Project, DiscoverError> {
     let mut files: Vec<Utf8PathBuf> = Vec::new();
+    let mut unreadable: Vec<(Utf8PathBuf, String)> = Vec::new();
     for path in paths {
         if path.is_dir() {
-            files.extend(rust_files(path));
+            let below = rust_files(path);
+            files.extend(below.files);
+            unreadable.extend(below.unreadable);
         } else {
             files.push(path.clone());
         }
@@ -66,7 +71,7 @@ pub(super) fn folder(request: &Request, paths: &[Utf8PathBuf]) -> Result<Project
     };
     let ignore = super::modules::globs(&root, &request.ignore)?;
     files.retain(|f| !ignore.is_match(f));
-    if files.is_empty() {
+    if files.is_empty() && unreadable.is_empty() {
         let what = paths.first().map_or("this folder".to_owned(), ToString::to_string);
         return Err(DiscoverError::Nothing(format!(
             "{what}: neither a Cargo.toml here or above, nor a Rust file below; name a cargo project, a folder or a file"
@@ -147,21 +152,73 @@ pub(super) fn folder(request: &Request, paths: &[Utf8PathBuf]) -> Result<Project
         krate.deps = libs.clone();
         project.input.crates.push(krate);
     }
+    for (path, message) in unreadable {
+        let shown = path.strip_prefix(&root).map(Utf8Path::to_owned).unwrap_or(path);
+        let id = project.sources.add(SourceFile::new(shown, Arc::from(""), false));
+        push(&mut project, id, Err(Unreadable { message, span: Span::default() }));
+    }
     Ok(project)
 }
 
-/// All `.rs` files below a folder, `.gitignore` honoured, `target` left out, links to folders not followed.
-pub(super) fn rust_files(dir: &Utf8Path) -> Vec<Utf8PathBuf> {
-    let mut files: Vec<Utf8PathBuf> = ignore::WalkBuilder::new(dir)
+/// What a walk found.
+#[derive(Default)]
+pub(super) struct Found {
+    /// `.rs` files, sorted, each once however many links lead to it.
+    pub(super) files: Vec<Utf8PathBuf>,
+    /// What could not be looked into, and why.
+    pub(super) unreadable: Vec<(Utf8PathBuf, String)>,
+}
+
+/// All `.rs` files below a folder: `.gitignore` honoured, build output left out.
+pub(super) fn rust_files(dir: &Utf8Path) -> Found {
+    let mut found = Found::default();
+    let walk = ignore::WalkBuilder::new(dir)
         .require_git(false)
-        .follow_links(false)
+        .follow_links(true)
         .filter_entry(|e| e.file_name() != "target" || !e.path().join("CACHEDIR.TAG").exists())
-        .build()
-        .flatten()
-        .filter(|e| e.file_type().is_some_and(|t| t.is_file()))
-        .filter_map(|e| Utf8PathBuf::from_path_buf(e.into_path()).ok())
-        .filter(|p| p.extension() == Some("rs"))
-        .collect();
-    files.sort();
-    files
+        .build();
+    let mut real: FxHashMap<std::path::PathBuf, Utf8PathBuf> = FxHashMap::default();
+    for entry in walk {
+        match entry {
+            Ok(entry) => {
+                let is_file = entry.file_type().is_some_and(|t| t.is_file());
+                let Ok(path) = Utf8PathBuf::from_path_buf(entry.into_path()) else { continue };
+                if is_file && path.extension() == Some("rs") {
+                    let target = fs::canonicalize(&path).unwrap_or_else(|_| path.clone().into());
+                    let known = real.entry(target.clone()).or_insert_with(|| path.clone());
+                    if path.as_std_path() == target || (known.as_std_path() != target && path < *known) {
+                        *known = path;
+                    }
+                }
+            }
+            Err(error) => found.unreadable.extend(walk_error(dir, &error)),
+        }
+    }
+    found.files.extend(real.into_values());
+    found.files.sort();
+    found.unreadable.sort();
+    found
+}
+
+/// Where a walk failed, and why; nothing for what is no Rust file's business (a dangling link, a bad `.gitignore`).
+fn walk_error(dir: &Utf8Path, error: &ignore::Error) -> Option<(Utf8PathBuf, String)> {
+    match error {
+        ignore::Error::WithDepth { err, .. } | ignore::Error::WithLineNumber { err, .. } => {
+            walk_error(dir, err)
+        }
+        ignore::Error::WithPath { path, err } => {
+            let path = Utf8PathBuf::from_path_buf(path.clone()).ok()?;
+            match &**err {
+                ignore::Error::Io(e) if e.kind() == std::io::ErrorKind::NotFound => None,
+                ignore::Error::Io(e) => Some((path, describe(e))),
+                other => walk_error(&path, other),
+            }
+        }
+        ignore::Error::Loop { ancestor, child } => {
+            let child = Utf8PathBuf::from_path_buf(child.clone()).ok()?;
+            Some((child, format!("a link that leads back to {}", ancestor.display())))
+        }
+        ignore::Error::Io(e) => Some((dir.to_owned(), describe(e))),
+        _ => None,
+    }
 }

@@ -276,7 +276,7 @@ fn outside(packages: &[&Package], loader: &Loader, ignore: &Globs) -> usize {
     let roots: Vec<&Utf8Path> = packages.iter().filter_map(|p| p.manifest.parent()).collect();
     let mut seen = FxHashSet::default();
     for root in &roots {
-        for file in folder::rust_files(root) {
+        for file in folder::rust_files(root).files {
             // What belongs to a package nested in this one is counted there.
             let nested =
                 file.ancestors().skip(1).take_while(|a| a != root).any(|a| a.join("Cargo.toml").is_file());

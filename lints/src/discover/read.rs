@@ -40,9 +40,19 @@ pub fn read_source(
     let empty = |path: Utf8PathBuf, message: String, span: Span| {
         (SourceFile::new(path, Arc::from(""), false), Some(Unreadable { message, span }))
     };
-    let bytes = match std::fs::read(full) {
+    let read = || {
+        let about = std::fs::metadata(full).map_err(|e| describe(&e))?;
+        if !about.is_file() {
+            return Err("not a regular file".to_owned());
+        }
+        if about.len() > u64::from(u32::MAX) {
+            return Err("the file is 4 GiB or larger".to_owned());
+        }
+        std::fs::read(full).map_err(|e| describe(&e))
+    };
+    let bytes = match read() {
         Ok(bytes) => bytes,
-        Err(e) => return empty(shown, describe(&e), Span::default()),
+        Err(message) => return empty(shown, message, Span::default()),
     };
     text_source(bytes, shown)
 }

@@ -1,0 +1,237 @@
+//! `check` from the outside: what is looked at, what is shown, with what status.
+
+mod common;
+
+use std::fs;
+
+use common::{UNWRAP, World, manifest};
+
+#[test]
+fn check_is_the_default_and_cargo_may_call_it() {
+    let world = World::package(UNWRAP);
+    for args in [vec!["check"], vec![], vec!["src/lib.rs"], vec!["."], vec!["src"]] {
+        let ran = world.run(&args);
+        assert_eq!(ran.status, 0, "{ran:?}");
+        assert!(ran.out.contains("lock-unwrap"), "{args:?}: {ran:?}");
+    }
+}
+
+#[test]
+fn levels_decide_the_status_and_the_last_wins() {
+    let world = World::package(UNWRAP);
+    let status = |args: &[&str]| world.run(&[&["check"], args].concat()).status;
+    assert_eq!(status(&[]), 0);
+    assert_eq!(status(&["--deny", "warn"]), 1);
+    assert_eq!(status(&["-D", "lock-unwrap"]), 1);
+    assert_eq!(status(&["-D", "reliability"]), 1);
+    assert_eq!(status(&["-D", "all", "-A", "lock-unwrap"]), 0);
+    assert_eq!(status(&["-A", "all", "-D", "lock-unwrap"]), 1);
+    assert_eq!(status(&["-D", "lock-unwrap", "-W", "all"]), 0);
+    assert_eq!(status(&["-D", "contention,lock-unwrap"]), 1);
+    assert_eq!(status(&["-D", "warn", "-A", "lock-unwrap"]), 0);
+}
+
+#[test]
+fn configuration_is_found_and_the_command_line_wins() {
+    let world = World::package(UNWRAP);
+    world.write("uncork.toml", "[levels]\nall = \"allow\"\nlock-unwrap = \"deny\"\n");
+    assert_eq!(world.run(&["check"]).status, 1);
+    assert_eq!(world.run(&["check", "src/lib.rs"]).status, 1);
+    assert_eq!(world.run(&["check", "-A", "lock-unwrap"]).status, 0);
+    assert_eq!(world.run(&["check", "--no-config"]).status, 0);
+    world.write("other.toml", "[levels]\nlock-unwrap = \"warn\"\n");
+    assert_eq!(world.run(&["check", "--config", "other.toml"]).status, 0);
+}
+
+#[test]
+fn levels_for_some_paths() {
+    let world = World::package(&format!("mod legacy;\n{UNWRAP}"));
+    world.write("src/legacy.rs", UNWRAP);
+    world.write(
+        "uncork.toml",
+        "[[overrides]]\npaths = [\"src/legacy*\"]\nlevels = { reliability = \"allow\" }\n",
+    );
+    assert_eq!(world.found(&[]), ["src/lib.rs:5 lock-unwrap"]);
+    assert_eq!(world.found(&["-W", "lock-unwrap"]).len(), 2);
+}
+
+#[test]
+fn the_nearest_configuration_wins() {
+    let world = World::new(&[
+        ("Cargo.toml", "[workspace]\nmembers = [\"a\", \"b\"]\nresolver = \"3\"\n"),
+        ("uncork.toml", "[levels]\nlock-unwrap = \"deny\"\n"),
+        ("a/Cargo.toml", &manifest("a")),
+        ("a/src/lib.rs", UNWRAP),
+        ("a/uncork.toml", "[levels]\nlock-unwrap = \"allow\"\n"),
+        ("b/Cargo.toml", &manifest("b")),
+        ("b/src/lib.rs", UNWRAP),
+    ]);
+    assert_eq!(world.found(&[]), ["b/src/lib.rs:4 lock-unwrap"]);
+    assert_eq!(world.run(&["check", "-p", "a"]).status, 0);
+    assert_eq!(world.run(&["check", "--exclude", "a"]).status, 1);
+    world.write("a/uncork.toml", "tests = true\n");
+    world.run(&["check"]).fails_with(&["a/uncork.toml:1:1", "workspace root"]);
+}
+
+#[test]
+fn comments_silence() {
+    let world = World::package(
+        "use std::sync::Mutex;\n\npub fn add(total: &Mutex<u64>) {\n    // uncork: allow(lock-unwrap) one thread only\n    *total.lock().unwrap() += 1;\n}\n",
+    );
+    assert_eq!(world.found(&[]), [""; 0]);
+    world.write("src/lib.rs", "// uncork: allow-file(lock-unwrap, clone-in-loop)\npub fn a() {}\n");
+    assert_eq!(world.found(&[]), ["src/lib.rs:1 unused-suppression"; 2]);
+}
+
+#[test]
+fn tests_are_silent_unless_asked_for() {
+    let world = World::package("pub fn a() {}\n");
+    world.write("tests/it.rs", UNWRAP);
+    assert_eq!(world.found(&[]), [""; 0]);
+    assert_eq!(world.found(&["--tests"]), ["tests/it.rs:4 lock-unwrap"]);
+    assert_eq!(world.found(&["--all-targets"]), ["tests/it.rs:4 lock-unwrap"]);
+}
+
+#[test]
+fn filters() {
+    let world = World::package(UNWRAP);
+    assert_eq!(world.found(&["--severity", "critical"]), [""; 0]);
+    assert_eq!(world.found(&["--severity", "low", "--confidence", "low"]).len(), 1);
+}
+
+#[test]
+fn folders_files_and_standard_input() {
+    let world = World::new(&[
+        ("a.rs", UNWRAP),
+        ("sub/b.rs", UNWRAP),
+        (".gitignore", "hidden/\n"),
+        ("hidden/c.rs", UNWRAP),
+    ]);
+    assert_eq!(world.found(&[]), ["a.rs:4 lock-unwrap", "sub/b.rs:4 lock-unwrap"]);
+    assert_eq!(world.found(&["sub/b.rs"]), ["sub/b.rs:4 lock-unwrap"]);
+    let ran = world.run_with_input(&["check", "--format", "short", "-"], UNWRAP.as_bytes());
+    assert!(ran.out.starts_with("<stdin>:4:"), "{ran:?}");
+}
+
+#[test]
+fn files_outside_every_target_are_counted_and_can_be_asked_for() {
+    let world = World::package("pub fn a() {}\n");
+    world.write("examples-of-old/stray.rs", UNWRAP);
+    let ran = world.run(&["check"]);
+    assert!(ran.err.contains("1 .rs file lies outside every target"), "{ran:?}");
+    assert!(!world.run(&["check", "-q"]).err.contains("outside"));
+    assert_eq!(world.found(&["examples-of-old/stray.rs"]), ["examples-of-old/stray.rs:4 lock-unwrap"]);
+}
+
+#[test]
+fn modules_are_followed_wherever_they_lie() {
+    let world = World::package(
+        "mod a;\n#[path = \"elsewhere/x.rs\"]\nmod b;\nmod inline { mod c; }\ninclude!(\"part.rs\");\n",
+    );
+    world.write("src/a/mod.rs", "mod deep;\n");
+    world.write("src/a/deep.rs", UNWRAP);
+    world.write("src/elsewhere/x.rs", "mod beside;\n");
+    world.write("src/elsewhere/beside.rs", UNWRAP);
+    world.write("src/inline/c.rs", UNWRAP);
+    world.write("src/part.rs", UNWRAP);
+    assert_eq!(
+        world.found(&[]),
+        [
+            "src/a/deep.rs:4 lock-unwrap",
+            "src/elsewhere/beside.rs:4 lock-unwrap",
+            "src/inline/c.rs:4 lock-unwrap",
+            "src/part.rs:4 lock-unwrap"
+        ]
+    );
+    assert!(!world.run(&["check"]).err.contains("outside"));
+}
+
+#[test]
+fn a_workspace_that_cargo_cannot_read_is_read_from_its_manifests() {
+    let broken = manifest("demo") + "[dependencies]\nx = { workspace = true }\n";
+    let world = World::new(&[
+        ("Cargo.toml", "[workspace]\nmembers = [\"demo\"]\n[workspace.package]\nedition = \"2021\"\n"),
+        ("demo/Cargo.toml", &broken),
+        ("demo/src/lib.rs", UNWRAP),
+        ("demo/src/bin/tool.rs", UNWRAP),
+        ("demo/tests/it.rs", UNWRAP),
+    ]);
+    let ran = world.run(&["check"]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    let notes: Vec<&str> = ran.err.lines().filter(|l| l.contains("read the manifests instead")).collect();
+    assert_eq!(notes.len(), 1, "{ran:?}");
+    assert_eq!(world.found(&[]), ["demo/src/bin/tool.rs:4 lock-unwrap", "demo/src/lib.rs:4 lock-unwrap"]);
+}
+
+#[test]
+fn what_a_chosen_package_uses_is_read_and_not_reported() {
+    let a = manifest("a") + "[dependencies]\nb = { path = \"../b\" }\n";
+    let world = World::new(&[
+        ("Cargo.toml", "[workspace]\nmembers = [\"a\", \"b\"]\nresolver = \"3\"\n"),
+        ("a/Cargo.toml", &a),
+        ("a/src/lib.rs", "pub fn add(t: &b::Total) {\n    *t.lock().unwrap() += 1;\n}\n"),
+        ("b/Cargo.toml", &manifest("b")),
+        ("b/src/lib.rs", &format!("pub type Total = std::sync::Mutex<u64>;\n{UNWRAP}")),
+    ]);
+    assert_eq!(world.found(&["-p", "a"]), ["a/src/lib.rs:2 lock-unwrap"]);
+    assert_eq!(world.found(&["--workspace"]).len(), 2);
+}
+
+#[test]
+fn fingerprints_survive_moved_lines() {
+    let world = World::package(UNWRAP);
+    let prints = || -> Vec<String> {
+        let out = world.run(&["check", "--format", "jsonl"]).out;
+        let print = |l: &str| {
+            let value: serde_json::Value = serde_json::from_str(l).expect("JSON");
+            value["fingerprint"].as_str().expect("text").to_owned()
+        };
+        out.lines().map(print).collect()
+    };
+    let before = prints();
+    assert_eq!(before.len(), 1);
+    assert_eq!(before[0].len(), 16);
+    world.write("src/lib.rs", format!("//! Moved.\n\npub fn other() {{}}\n\n{UNWRAP}"));
+    assert_eq!(prints(), before);
+    world.write("src/lib.rs", UNWRAP.replace("fn add", "fn sub"));
+    assert_ne!(prints(), before);
+}
+
+#[test]
+fn the_report_goes_to_a_file_whole() {
+    let world = World::package(UNWRAP);
+    let ran = world.run(&["check", "--format", "sarif", "--output", "r.sarif"]);
+    assert_eq!((ran.status, ran.out.as_str()), (0, ""), "{ran:?}");
+    let text = fs::read_to_string(world.path().join("r.sarif")).expect("a report");
+    let sarif: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(sarif["runs"][0]["results"].as_array().map(Vec::len), Some(1));
+    let left: Vec<_> =
+        fs::read_dir(world.path()).expect("a folder").flatten().map(|e| e.file_name()).collect();
+    assert!(!left.iter().any(|n| n.to_string_lossy().ends_with(".tmp")), "{left:?}");
+}
+
+#[test]
+fn runs_are_the_same_every_time() {
+    let world = World::package(&format!("mod a;\nmod b;\n{UNWRAP}"));
+    world.write("src/a.rs", UNWRAP.repeat(1));
+    world.write("src/b.rs", UNWRAP);
+    let first = world.run(&["check", "--format", "json"]).out;
+    for _ in 0..4 {
+        assert_eq!(world.run(&["check", "--format", "json"]).out, first);
+    }
+}
+
+#[test]
+fn colour_is_for_terminals_or_when_asked_for() {
+    let world = World::package(UNWRAP);
+    assert!(!world.run(&["check"]).out.contains('\u{1b}'));
+    assert!(world.run(&["check", "--color", "always"]).out.contains('\u{1b}'));
+}
+
+#[test]
+fn timings_and_statistics() {
+    let world = World::package(UNWRAP);
+    let ran = world.run(&["check", "--timings", "--statistics"]);
+    assert!(ran.err.contains("total"), "{ran:?}");
+    assert!(ran.out.contains("lock-unwrap"), "{ran:?}");
+}
