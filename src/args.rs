@@ -73,13 +73,13 @@ pub(crate) struct Selection {
 #[derive(Args, Debug, Clone, Default)]
 pub(crate) struct Strictness {
     /// Do not report a rule, group or `all`
-    #[arg(short = 'A', long, value_name = "RULE", help_heading = "Levels")]
+    #[arg(short = 'A', long, value_delimiter = ',', value_name = "RULE", help_heading = "Levels")]
     pub(crate) allow: Vec<String>,
     /// Report a rule, group or `all`
-    #[arg(short = 'W', long, value_name = "RULE", help_heading = "Levels")]
+    #[arg(short = 'W', long, value_delimiter = ',', value_name = "RULE", help_heading = "Levels")]
     pub(crate) warn: Vec<String>,
     /// Report a rule, group or `all` and fail; `warn` means everything that is reported
-    #[arg(short = 'D', long, value_name = "RULE", help_heading = "Levels")]
+    #[arg(short = 'D', long, value_delimiter = ',', value_name = "RULE", help_heading = "Levels")]
     pub(crate) deny: Vec<String>,
     /// Least severity shown
     #[arg(long, value_name = "SEVERITY", help_heading = "Levels")]
@@ -135,6 +135,9 @@ fn format_parser() -> clap::builder::PossibleValuesParser {
 pub(crate) struct ExplainArgs {
     /// The rule's id
     pub(crate) rule: String,
+    /// When to use colour
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: ColorArg,
 }
 
 #[derive(Args, Debug)]

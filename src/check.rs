@@ -7,14 +7,18 @@ use std::time::Instant;
 use camino::{Utf8Path, Utf8PathBuf};
 use uncork_lints::config::{self, Config, known_selector};
 use uncork_lints::discover::Request;
-use uncork_lints::finding::Level;
+use uncork_lints::finding::{Finding, Level};
 use uncork_lints::rules;
 use uncork_lints::run::{self, Outcome};
 use uncork_reports::{Format, Notice, NoticeLevel, Options, ReportInput, Summary};
 
 use crate::args::{CheckArgs, ColorArg, Selection, Strictness};
 use crate::error::Error;
-use crate::{output, progress};
+use crate::output::Target;
+use crate::{progress, say};
+
+/// How many unreadable files are named on standard error; the report has them all.
+const NAMED: usize = 20;
 
 /// Runs the command.
 pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Error> {
@@ -22,34 +26,38 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Error> {
         args.format.parse().map_err(|e: uncork_reports::UnknownFormat| Error::Usage(e.to_string()))?;
     let request = request(&args.selection)?;
     let (config, fail_on_warn) = configuration(&args.strictness, &request)?;
-    if let Some(path) = &args.output
-        && let Some(parent) = path.parent()
-        && !parent.as_str().is_empty()
-        && !parent.is_dir()
-    {
-        return Err(Error::Usage(format!("{path}: the folder {parent} does not exist")));
-    }
+    let target = Target::new(args.output.as_deref())?;
     let started = Instant::now();
     let spinner = progress::start(args.quiet, "reading the code");
     let outcome = run::with_room(|| run::check(&request, &config))?;
     drop(spinner);
     if !args.quiet {
         for notice in &outcome.notices {
-            note(notice);
+            say::note(notice);
         }
     }
-    let to_terminal = args.output.is_none() && std::io::stdout().is_terminal();
-    let colour = match args.color {
-        ColorArg::Always => true,
-        ColorArg::Never => false,
-        ColorArg::Auto => to_terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
-    };
-    let width = to_terminal.then(terminal_width).flatten();
+    let unreadable: Vec<Notice> = outcome
+        .settled
+        .findings
+        .iter()
+        .filter(|f| f.rule == rules::tool::unreadable_file::RULE.id)
+        .map(|f| unreadable(&outcome, f))
+        .collect();
+    for notice in unreadable.iter().take(NAMED) {
+        say::error(&notice.message);
+    }
+    if unreadable.len() > NAMED {
+        say::error(&format!("{} more files could not be read", unreadable.len() - NAMED));
+    }
+    let to_terminal = target.is_stdout() && std::io::stdout().is_terminal();
+    let colour = colour(args.color, to_terminal);
+    let width = to_terminal.then(say::terminal_width).flatten();
     let summary = summary(&outcome, to_terminal.then(|| started.elapsed()));
     let notices: Vec<Notice> = outcome
         .notices
         .iter()
         .map(|message| Notice { level: NoticeLevel::Note, path: None, line: None, message: message.clone() })
+        .chain(unreadable)
         .collect();
     let repository = repository(&outcome.root);
     let input = ReportInput {
@@ -64,7 +72,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Error> {
         notices: &notices,
         options: Options { colour, width, statistics: args.statistics },
     };
-    output::write(args.output.as_deref(), |out| uncork_reports::render(format, &input, out))?;
+    target.write(|out| uncork_reports::render(format, &input, out))?;
     if args.timings {
         print_timings(&outcome);
     }
@@ -188,14 +196,29 @@ fn repository(root: &Utf8Path) -> Option<Utf8PathBuf> {
     root.ancestors().find(|a| a.join(".git").exists()).map(Utf8Path::to_owned)
 }
 
-fn terminal_width() -> Option<usize> {
-    terminal_size::terminal_size().map(|(width, _)| usize::from(width.0)).filter(|w| *w > 0)
+/// Colour in a report: as asked; by default on a terminal, unless `NO_COLOR` is set or the terminal is dumb.
+pub(crate) fn colour(when: ColorArg, to_terminal: bool) -> bool {
+    match when {
+        ColorArg::Always => true,
+        ColorArg::Never => false,
+        ColorArg::Auto => {
+            to_terminal
+                && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+                && std::env::var_os("TERM").is_none_or(|v| v != "dumb")
+        }
+    }
 }
 
-/// A remark on standard error.
-fn note(text: &str) {
-    let style = anstyle::Style::new().bold();
-    let _ = writeln!(anstream::stderr(), "{style}note{style:#}: {text}");
+/// A file that could not be read, in one line with its place.
+fn unreadable(outcome: &Outcome, finding: &Finding) -> Notice {
+    let source = outcome.analysis.sources.get(finding.at.file);
+    let at = source.line_column(finding.at.span.lo);
+    Notice {
+        level: NoticeLevel::Error,
+        path: Some(source.path.clone()),
+        line: Some(at.line),
+        message: format!("{}:{}:{}: {}", source.path, at.line, at.column, finding.message),
+    }
 }
 
 fn print_timings(outcome: &Outcome) {

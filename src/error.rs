@@ -7,9 +7,6 @@ use camino::Utf8PathBuf;
 /// Why a command could not be done.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// Whoever read our output has gone; nothing is wrong.
-    #[error("standard output was closed")]
-    Closed,
     #[error(transparent)]
     Run(#[from] uncork_lints::run::RunError),
     #[error(transparent)]
@@ -32,21 +29,4 @@ impl Error {
         };
         Error::File { path: path.into(), message }
     }
-
-    /// An I/O error on standard output.
-    pub(crate) fn stdout(error: io::Error) -> Error {
-        if error.kind() == io::ErrorKind::BrokenPipe {
-            Error::Closed
-        } else {
-            Error::file("standard output", &error)
-        }
-    }
-}
-
-/// Prints an error as `error: …` to standard error.
-pub(crate) fn report(error: &Error) {
-    use std::io::Write;
-    let style = anstyle::Style::new().bold().fg_color(Some(anstyle::AnsiColor::Red.into()));
-    let text = error.to_string().replace('\n', " ");
-    let _ = writeln!(anstream::stderr(), "{style}error{style:#}: {text}");
 }

@@ -8,10 +8,12 @@ mod error;
 mod explain;
 mod fix;
 mod init;
+mod markdown;
 mod output;
 mod panics;
 mod progress;
 mod rule_list;
+mod say;
 
 use std::process::ExitCode;
 
@@ -22,24 +24,17 @@ use args::{Cli, Command};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    panics::install();
-    let cli = match args::parse(std::env::args_os()) {
-        Ok(cli) => cli,
-        Err(error) => {
-            // clap prints usage errors well; its status for them is ours as well.
-            let status = if error.use_stderr() { 2 } else { 0 };
-            let _ = error.print();
-            return ExitCode::from(status);
-        }
-    };
-    match run(cli) {
-        Ok(status) => status,
-        Err(error::Error::Closed) => ExitCode::SUCCESS,
-        Err(error) => {
-            error::report(&error);
+    panics::guard(|| match args::parse(std::env::args_os()) {
+        Ok(cli) => run(cli).unwrap_or_else(|error| {
+            say::error(&error.to_string());
             ExitCode::from(2)
+        }),
+        // clap words usage errors, help and version; a reader that has gone is no error.
+        Err(error) => {
+            let _ = error.print();
+            ExitCode::from(if error.use_stderr() { 2 } else { 0 })
         }
-    }
+    })
 }
 
 fn run(cli: Cli) -> Result<ExitCode, error::Error> {

@@ -8,7 +8,6 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::args::{self, CompletionArgs, ManArgs};
 use crate::error::Error;
-use crate::interrupt;
 
 /// Where a report goes.
 pub(crate) enum Target {
@@ -79,7 +78,6 @@ impl Target {
             }
             Target::File(path) => {
                 let beside = Utf8PathBuf::from(format!("{path}.{}.tmp", std::process::id()));
-                interrupt::unfinished(Some(&beside));
                 let write = || {
                     let mut out = BufWriter::new(File::create(&beside)?);
                     f(&mut out)?;
@@ -93,11 +91,18 @@ impl Target {
                 if result.is_err() {
                     drop(fs::remove_file(&beside));
                 }
-                interrupt::unfinished(None);
                 result.map_err(|e| Error::file(path, &e))
             }
         }
     }
+}
+
+/// Writes through `f` to standard output or a file.
+pub(crate) fn write(
+    output: Option<&Utf8Path>,
+    f: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), Error> {
+    Target::new(output)?.write(f)
 }
 
 /// Prints text to standard output.
