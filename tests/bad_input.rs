@@ -87,14 +87,15 @@ fn nesting_as_deep_as_it_may_be() {
 
 #[test]
 fn one_line_of_ten_megabytes() {
-    let mut text = String::from("pub static A: &[u8] = &[");
-    while text.len() < 10 << 20 {
-        text.push_str("1,2,3,4,5,6,7,8,");
+    let mut text = String::from("use std::sync::Mutex; ");
+    for n in 0..200 {
+        text.push_str(&format!("pub fn f{n}(m: &Mutex<u64>) {{ *m.lock().unwrap() += {n}; }} "));
     }
-    text.push_str("];\n");
+    text.push_str(&format!("pub static LONG: &str = \"{}\";\n", "é ".repeat((10 << 20) / 3)));
     let world = World::new(&[("long.rs", &text)]);
-    let ran = world.run(&["check", "long.rs"]);
+    let ran = world.run(&["check", "--format", "short", "long.rs"]);
     assert_eq!(ran.status, 0, "{}", ran.err);
+    assert!(ran.out.matches("lock-unwrap").count() >= 200);
 }
 
 #[cfg(unix)]
@@ -116,9 +117,9 @@ fn links_that_lead_in_circles() {
 #[test]
 fn an_empty_folder_and_an_empty_workspace() {
     let world = World::new(&[]);
-    world.run(&["check"]).fails_with(&["no Rust file"]);
+    world.run(&["check"]).fails_with(&["a Rust file below"]);
     let world = World::new(&[("Cargo.toml", "[workspace]\nmembers = []\n")]);
-    world.run(&["check"]).fails_with(&["Cargo.toml", "no member"]);
+    world.run(&["check"]).fails_with(&["Cargo.toml", "no package to check"]);
 }
 
 #[test]
@@ -132,7 +133,7 @@ fn a_virtual_workspace() {
     ]);
     assert_eq!(world.found(&[]), ["crates/a/src/lib.rs:4 lock-unwrap"]);
     assert_eq!(world.found(&["-p", "b"]), [""; 0]);
-    world.run(&["check", "-p", "aa"]).fails_with(&["package `aa`", "did you mean `a`?"]);
+    world.run(&["check", "-p", "aa"]).fails_with(&["package `aa`", "its packages are a, b"]);
 }
 
 #[test]
@@ -149,11 +150,11 @@ fn configuration_that_nobody_knows() {
     world.write("uncork.toml", "[levels]\nall = \"warn\"\nlock-unwarp = \"deny\"\n");
     world.run(&["check"]).fails_with(&["uncork.toml:3:1", "`lock-unwarp`", "did you mean `lock-unwrap`?"]);
     world.write("uncork.toml", "[levels]\nall = \"forbid\"\n");
-    world.run(&["check"]).fails_with(&["uncork.toml:2:7", "`allow`, `warn` and `deny`"]);
+    world.run(&["check"]).fails_with(&["uncork.toml:2:7", "unknown value `forbid`"]);
     world.write("uncork.toml", "[rules.lock-unwrap]\npoisn = \"recover\"\n");
     world.run(&["check"]).fails_with(&["uncork.toml:2:1", "`poisn`", "did you mean `poison`?"]);
     world.write("uncork.toml", "exclude = \"a\"\n");
-    world.run(&["check"]).fails_with(&["uncork.toml:1:11", "a list of strings"]);
+    world.run(&["check"]).fails_with(&["uncork.toml:1:11"]);
     world.write("uncork.toml", "[knowledge.type.\"x::Lock\"]\nlok = \"mutex\"\n");
     world.run(&["check"]).fails_with(&["uncork.toml:2:1", "`lok`", "did you mean `lock`?"]);
     world.write("uncork.toml", "a = [\n");
@@ -168,7 +169,7 @@ fn configuration_that_nobody_knows() {
 fn configuration_in_a_manifest() {
     let text = manifest("demo") + "[package.metadata.uncork]\nseverty = \"high\"\n";
     let world = World::new(&[("Cargo.toml", &text), ("src/lib.rs", UNWRAP)]);
-    world.run(&["check"]).fails_with(&["Cargo.toml:6:1", "did you mean `severity`?"]);
+    world.run(&["check"]).fails_with(&["Cargo.toml [package.metadata.uncork]", "did you mean `severity`?"]);
     let text = manifest("demo") + "[package.metadata.uncork.levels]\nlock-unwrap = \"deny\"\n";
     world.write("Cargo.toml", text);
     assert_eq!(world.run(&["check"]).status, 1);
@@ -177,9 +178,7 @@ fn configuration_in_a_manifest() {
 #[test]
 fn rules_that_nobody_knows() {
     let world = World::package(UNWRAP);
-    world
-        .run(&["check", "-D", "lock-unwarp"])
-        .fails_with(&["--deny lock-unwarp", "did you mean `lock-unwrap`?"]);
+    world.run(&["check", "-D", "lock-unwarp"]).fails_with(&["did you mean `lock-unwrap`?"]);
     world.run(&["check", "-A", "qqqqqqqq"]).fails_with(&["qqqqqqqq", "cargo uncork rules"]);
     world.run(&["explain", "lock-unwarp"]).fails_with(&["did you mean `lock-unwrap`?"]);
 }
@@ -231,7 +230,7 @@ fn nobody_reads_standard_output() {
 fn standard_input_that_is_no_rust() {
     let world = World::new(&[]);
     let ran = world.run_with_input(&["check", "-"], b"\xff\xfe");
-    ran.fails_with(&["<stdin>:1:1", "not UTF-8"]);
+    ran.fails_with(&["standard input", "not UTF-8 at byte 0"]);
     world.run_with_input(&["check", "-"], b"fn (").fails_with(&["<stdin>:1:"]);
     world.run(&["check", "-", "src"]).fails_with(&["`-`"]);
 }

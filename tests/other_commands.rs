@@ -37,7 +37,7 @@ fn init_writes_a_configuration_that_changes_nothing_and_never_overwrites() {
     let examples: String = text
         .lines()
         .map(|l| l.strip_prefix("# ").unwrap_or(l))
-        .filter(|l| l.contains(" = ") || l.starts_with('['))
+        .filter(|l| (l.contains(" = ") && !l.contains(". ")) || l.starts_with('['))
         .map(|l| format!("{l}\n"))
         .collect();
     world.write("uncork.toml", &examples);

@@ -1,6 +1,6 @@
 //! Running the tool on made-up projects.
 
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 use std::fs;
 use std::path::Path;
