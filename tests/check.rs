@@ -95,7 +95,7 @@ fn files_outside_every_target_are_counted_and_can_be_asked_for() {
 #[test]
 fn modules_are_followed_wherever_they_lie() {
     let world = World::package(
-        "mod a;\n#[path = \"elsewhere/x.rs\"]\nmod b;\nmod inline { mod c; }\ninclude!(\"part.rs\");\n",
+        "mod a;\nmod r#type;\n#[path = \"elsewhere/x.rs\"]\nmod b;\nmod inline { mod c; }\ninclude!(\"part.rs\");\n",
     );
     world.write("src/a/mod.rs", "mod deep;\n");
     world.write("src/a/deep.rs", UNWRAP);
@@ -103,13 +103,15 @@ fn modules_are_followed_wherever_they_lie() {
     world.write("src/elsewhere/beside.rs", UNWRAP);
     world.write("src/inline/c.rs", UNWRAP);
     world.write("src/part.rs", UNWRAP);
+    world.write("src/type.rs", UNWRAP);
     assert_eq!(
         world.found(&[]),
         [
             "src/a/deep.rs:4 lock-unwrap",
             "src/elsewhere/beside.rs:4 lock-unwrap",
             "src/inline/c.rs:4 lock-unwrap",
-            "src/part.rs:4 lock-unwrap"
+            "src/part.rs:4 lock-unwrap",
+            "src/type.rs:4 lock-unwrap"
         ]
     );
     assert!(!world.run(&["check"]).err.contains("outside"));
@@ -119,11 +121,17 @@ fn modules_are_followed_wherever_they_lie() {
 fn a_workspace_that_cargo_cannot_read_is_read_from_its_manifests() {
     let broken = manifest("demo") + "[dependencies]\nx = { workspace = true }\n";
     let world = World::new(&[
-        ("Cargo.toml", "[workspace]\nmembers = [\"demo\"]\n[workspace.package]\nedition = \"2021\"\n"),
+        (
+            "Cargo.toml",
+            "[workspace]\nmembers = [\"demo\", \"other\"]\n[workspace.package]\nedition = \"2021\"\n",
+        ),
         ("demo/Cargo.toml", &broken),
         ("demo/src/lib.rs", UNWRAP),
         ("demo/src/bin/tool.rs", UNWRAP),
         ("demo/tests/it.rs", UNWRAP),
+        ("other/Cargo.toml", &(manifest("other") + "autobins = false\n")),
+        ("other/src/lib.rs", "pub fn a() {}\n"),
+        ("other/src/main.rs", UNWRAP),
     ]);
     let ran = world.run(&["check"]);
     assert_eq!(ran.status, 0, "{ran:?}");

@@ -56,7 +56,12 @@ pub(super) fn load(manifest: &Utf8Path) -> Result<Workspace, DiscoverError> {
             Err(e) => notices.push(e.to_string()),
         }
     }
-    let default_members = packages.iter().map(|p| p.name.clone()).collect();
+    // The root package stands for itself, a virtual root for all its members.
+    let default_members = packages
+        .iter()
+        .filter(|p: &&Package| !root_table.contains_key("package") || p.manifest == root.join("Cargo.toml"))
+        .map(|p| p.name.clone())
+        .collect();
     Ok(Workspace { root, packages, default_members, notices })
 }
 
@@ -137,12 +142,15 @@ fn package(path: &Utf8Path, table: &Table, root: &Table) -> Option<Package> {
     let lib = get(table, &["lib", "path"]).and_then(Value::as_str).unwrap_or("src/lib.rs");
     let lib_name = get(table, &["lib", "name"]).and_then(Value::as_str).unwrap_or(&name);
     add(&mut targets, lib_name, TargetKind::Lib, dir.join(lib));
-    add(&mut targets, &name, TargetKind::Bin, dir.join("src/main.rs"));
-    for (key, kind, folder) in [
-        ("bin", TargetKind::Bin, "src/bin"),
-        ("test", TargetKind::Test, "tests"),
-        ("bench", TargetKind::Bench, "benches"),
-        ("example", TargetKind::Example, "examples"),
+    let auto = |key: &str| get(table, &["package", key]).and_then(Value::as_bool).unwrap_or(true);
+    if auto("autobins") {
+        add(&mut targets, &name, TargetKind::Bin, dir.join("src/main.rs"));
+    }
+    for (key, kind, folder, autos) in [
+        ("bin", TargetKind::Bin, "src/bin", "autobins"),
+        ("test", TargetKind::Test, "tests", "autotests"),
+        ("bench", TargetKind::Bench, "benches", "autobenches"),
+        ("example", TargetKind::Example, "examples", "autoexamples"),
     ] {
         for entry in get(table, &[key]).and_then(Value::as_array).into_iter().flatten() {
             let entry_name = entry.get("name").and_then(Value::as_str).unwrap_or(&name);
@@ -151,6 +159,9 @@ fn package(path: &Utf8Path, table: &Table, root: &Table) -> Option<Package> {
                 None => dir.join(folder).join(format!("{entry_name}.rs")),
             };
             add(&mut targets, entry_name, kind, file);
+        }
+        if !auto(autos) {
+            continue;
         }
         let mut found: Vec<Utf8PathBuf> = dir
             .join(folder)

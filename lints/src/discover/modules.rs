@@ -210,6 +210,7 @@ pub(super) fn mod_candidates(file: &Utf8Path, hir: &FileHir, item: &Item, as_roo
         return vec![normal(&from.join(&**path))];
     }
     let name = item.name.as_str();
+    let name = name.strip_prefix("r#").unwrap_or(name);
     vec![base.join(format!("{name}.rs")), base.join(name).join("mod.rs")]
 }
 
