@@ -103,6 +103,9 @@ pub struct Attrs {
     pub path: Option<Box<str>>,
     /// Any `cfg` attribute other than test: the item may be absent.
     pub cfg_other: bool,
+    /// A `cfg` that does not hold in the build that bodies are read for (another platform, `loom`, `not(feature)`): the
+    /// item is read, but one of the same name that is in that build is meant.
+    pub cfg_off: bool,
 }
 
 /// The kinds of item.

@@ -62,13 +62,16 @@ impl Builder<'_> {
         let mut work = vec![(file, root)];
         while let Some((file, _)) = work.pop() {
             for (item, module, child, test) in self.declare_items(krate, file) {
-                let name = self.program.files[file.0 as usize].items[item.0 as usize].name;
+                let declared = &self.program.files[file.0 as usize].items[item.0 as usize];
+                let (name, off) = (declared.name, declared.attrs.cfg_off);
                 let (child_mod, fresh) = match self.program.scopes.get(&(child, ScopeId(0))) {
                     Some(&known) => (known, false),
                     None => (self.add_file(krate, Some(module), Some(name), child, test), true),
                 };
-                self.program.modules[module.0 as usize].names.entry(name).or_default().types =
-                    Some(Res::Module(child_mod));
+                let slot = &mut self.program.modules[module.0 as usize].names.entry(name).or_default().types;
+                if !off || slot.is_none() {
+                    *slot = Some(Res::Module(child_mod));
+                }
                 if fresh {
                     work.push((child, child_mod));
                 }
@@ -88,6 +91,8 @@ impl Builder<'_> {
         let hir = &self.program.files[file.0 as usize];
         let in_test = in_test || hir.cfg_test;
         let scopes = hir.scopes.clone();
+        let off: Vec<ScopeId> =
+            hir.items.iter().filter(|item| item.attrs.cfg_off).filter_map(inline).collect();
         let root = ModIx(self.program.modules.len() as u32);
         for (index, scope) in scopes.iter().enumerate() {
             let ix = ModIx(self.program.modules.len() as u32);
@@ -108,8 +113,10 @@ impl Builder<'_> {
                 names: FxHashMap::default(),
             });
             if let (Some(name), Some(parent), false) = (scope.name, scope_parent, scope.block) {
-                self.program.modules[parent.0 as usize].names.entry(name).or_default().types =
-                    Some(Res::Module(ix));
+                let slot = &mut self.program.modules[parent.0 as usize].names.entry(name).or_default().types;
+                if slot.is_none() || !off.contains(&scope_id) {
+                    *slot = Some(Res::Module(ix));
+                }
             }
         }
         if scopes.is_empty() {
@@ -134,8 +141,9 @@ impl Builder<'_> {
         let _ = krate;
         let hir = std::mem::take(&mut self.program.files[file.0 as usize]);
         let mut children = Vec::new();
-        for (index, item) in hir.items.iter().enumerate() {
-            let id = ItemId(index as u32);
+        // Of items with one name the first is meant: those that are in the build come first.
+        for index in in_build_first(&hir.items) {
+            let (id, item) = (ItemId(index as u32), &hir.items[index]);
             let Some(&module) = self.program.scopes.get(&(file, item.scope)) else { continue };
             if let ItemKind::Mod { inline: None } = item.kind {
                 if let Some(&child) = self.input.mod_files.get(&(file, id)) {
@@ -261,6 +269,27 @@ impl Builder<'_> {
         let name = alias.unwrap_or(krate);
         self.program.modules[module.0 as usize].names.entry(name).or_default().types = Some(res);
     }
+}
+
+/// The scope of a `mod name { }`.
+fn inline(item: &Item) -> Option<ScopeId> {
+    match item.kind {
+        ItemKind::Mod { inline } => inline,
+        _ => None,
+    }
+}
+
+/// Items in the order in which they are declared: those that the build has before those that it has not. What an item
+/// stands in comes before it.
+fn in_build_first(items: &[Item]) -> Vec<usize> {
+    let mut off = vec![false; items.len()];
+    for (index, item) in items.iter().enumerate() {
+        let around = item.parent.and_then(|p| off.get(p.0 as usize).copied()).unwrap_or(false);
+        off[index] = item.attrs.cfg_off || around;
+    }
+    let mut order: Vec<usize> = (0..items.len()).collect();
+    order.sort_by_key(|&index| off[index]);
+    order
 }
 
 /// First declaration wins: `cfg`-exclusive twins mean the same thing to a reader.

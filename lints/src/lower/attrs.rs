@@ -3,6 +3,7 @@
 use proc_macro2::{TokenStream, TokenTree};
 use syn::{AttrStyle, Attribute, Meta};
 
+use super::cfg::{self, Cfg};
 use super::cx::Lower;
 use crate::hir::Attrs;
 use crate::name::Name;
@@ -16,15 +17,6 @@ pub(super) struct Head {
     pub(super) attrs: Attrs,
     /// Outer attributes; empty at `u32::MAX` if there are none.
     pub(super) span: Option<Span>,
-}
-
-/// What a `cfg` predicate mentions.
-#[derive(Clone, Copy, Default)]
-struct Cfg {
-    /// `test`, not under `not(…)`.
-    test: bool,
-    /// Anything but `test`.
-    other: bool,
 }
 
 impl Lower<'_> {
@@ -95,9 +87,10 @@ impl Lower<'_> {
         let name = self.name(&last.ident);
         match (name.as_str(), meta) {
             ("cfg", Meta::List(list)) => {
-                let cfg = cfg(list.tokens.clone());
+                let cfg = cfg::read(list.tokens.clone(), self.cfg_test);
                 out.cfg_test |= cfg.test;
                 out.cfg_other |= cfg.other;
+                out.cfg_off |= !cfg.holds && !cfg.test;
             }
             ("derive", Meta::List(list)) => {
                 derives.extend(last_words(list.tokens.clone()).iter().map(|w| Name::new(w)));
@@ -132,24 +125,25 @@ impl Lower<'_> {
         }
     }
 
-    /// Whether `#[cfg(test)]` keeps a statement, field or arm out of the code that is not test code itself.
+    /// Whether a `cfg` keeps a statement, field or arm out of the build that bodies are read for; `#[cfg(test)]` keeps
+    /// it out of code that is not test code itself.
     pub(super) fn compiled_out(&self, attrs: &[Attribute]) -> bool {
-        !attrs.is_empty()
-            && !self.cfg_test
-            && attrs.iter().any(|attr| match &attr.meta {
-                Meta::List(list) if list.path.is_ident("cfg") => cfg(list.tokens.clone()).test,
-                _ => false,
-            })
+        !attrs.is_empty() && attrs.iter().any(|attr| attr.path().is_ident("cfg") && self.is_off(attr))
     }
 
-    /// Whether a `cfg` predicate (as in `if #[cfg(…)]`) means tests, and whether it means anything else.
-    pub(super) fn cfg_of(&self, attr: &Attribute) -> (bool, bool) {
+    /// Whether an attribute is a `cfg` that does not hold (or one of tests, in code that is none).
+    pub(super) fn is_off(&self, attr: &Attribute) -> bool {
+        let cfg = self.cfg_of(attr);
+        cfg.is_some_and(|cfg| !cfg.holds || (cfg.test && !self.cfg_test))
+    }
+
+    /// What a `cfg` (as in `if #[cfg(…)]`) says.
+    pub(super) fn cfg_of(&self, attr: &Attribute) -> Option<Cfg> {
         match &attr.meta {
             Meta::List(list) if list.path.is_ident("cfg") => {
-                let cfg = cfg(list.tokens.clone());
-                (cfg.test, cfg.other)
+                Some(cfg::read(list.tokens.clone(), self.cfg_test))
             }
-            _ => (false, true),
+            _ => None,
         }
     }
 }
@@ -177,28 +171,6 @@ fn str_lit(expr: &syn::Expr) -> Option<&syn::LitStr> {
 fn is_test(last: &str) -> bool {
     matches!(last, "test" | "bench" | "rstest" | "test_case" | "quickcheck" | "proptest")
         || last.ends_with("_test")
-}
-
-/// Reads a predicate: `all(test, unix)`, `any(test, feature = "x")`, `not(test)`.
-fn cfg(tokens: TokenStream) -> Cfg {
-    let mut out = Cfg::default();
-    // With a list of its own instead of recursion: nesting costs no stack.
-    let mut work = vec![(tokens, false)];
-    while let Some((tokens, negated)) = work.pop() {
-        let mut tokens = tokens.into_iter().peekable();
-        while let Some(token) = tokens.next() {
-            let TokenTree::Ident(ident) = token else { continue };
-            match tokens.peek() {
-                Some(TokenTree::Group(group)) => {
-                    work.push((group.stream(), negated ^ (ident == "not")));
-                    tokens.next();
-                }
-                _ if ident == "test" => out.test |= !negated,
-                _ => out.other = true,
-            }
-        }
-    }
-    out
 }
 
 /// Last segments of comma-separated paths: `Clone, serde::Serialize`.

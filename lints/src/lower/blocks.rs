@@ -38,7 +38,8 @@ impl Lower<'_> {
         }
         let mut lowered = Vec::with_capacity(stmts.len());
         let mut tail = None;
-        let count = stmts.len();
+        // What a `cfg` takes away is not the tail.
+        let count = stmts.iter().rposition(|stmt| !self.is_absent(stmt)).map_or(0, |last| last + 1);
         for (index, stmt) in stmts.iter_mut().enumerate() {
             self.stmt(stmt, index + 1 == count, &mut lowered, &mut tail);
         }
@@ -48,22 +49,30 @@ impl Lower<'_> {
         self.alloc(ExprKind::Block(Box::new(block)), span)
     }
 
+    /// Whether a `cfg` takes a statement away.
+    fn is_absent(&self, stmt: &syn::Stmt) -> bool {
+        self.compiled_out(match stmt {
+            syn::Stmt::Local(local) => &local.attrs,
+            syn::Stmt::Expr(expr, _) => expr_attrs(expr),
+            syn::Stmt::Macro(mac) => &mac.attrs,
+            syn::Stmt::Item(_) => return false,
+        })
+    }
+
     fn stmt(&mut self, stmt: &mut syn::Stmt, last: bool, out: &mut Vec<Stmt>, tail: &mut Option<ExprId>) {
+        if self.is_absent(stmt) {
+            return;
+        }
         match stmt {
             syn::Stmt::Local(local) => {
-                if !self.compiled_out(&local.attrs) {
-                    out.push(self.local(local));
-                }
+                let local = self.local(local);
+                out.push(local);
             }
             syn::Stmt::Item(item) => self.item(item),
             // A lone `;`.
             syn::Stmt::Expr(SynExpr::Verbatim(tokens), _) if tokens.is_empty() => {}
             syn::Stmt::Expr(expr, semi) => {
-                let attrs = expr_attrs(expr);
-                if self.compiled_out(attrs) {
-                    return;
-                }
-                let attrs_lo = attrs.first().map(|a| a.pound_token.spans[0]);
+                let attrs_lo = expr_attrs(expr).first().map(|a| a.pound_token.spans[0]);
                 let (id, at) = self.expr_at(expr);
                 match semi {
                     None if last => *tail = Some(id),
@@ -75,7 +84,7 @@ impl Lower<'_> {
                 }
             }
             syn::Stmt::Macro(mac) => {
-                if self.compiled_out(&mac.attrs) || self.item_like_macro(&mac.attrs, &mut mac.mac) {
+                if self.item_like_macro(&mac.attrs, &mut mac.mac) {
                     return;
                 }
                 let attrs_lo = mac.attrs.first().map(|a| a.pound_token.spans[0]);

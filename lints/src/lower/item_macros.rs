@@ -114,7 +114,7 @@ impl Lower<'_> {
             parsed.push((branch.cfg, items));
         }
         for (cfg, mut items) in parsed {
-            let test = cfg.as_ref().is_some_and(|a| self.cfg_of(a).0);
+            let test = cfg.as_ref().is_some_and(|a| self.cfg_of(a).is_some_and(|cfg| cfg.test));
             let from = self.hir.items.len();
             let cfg_test = self.cfg_test || test;
             self.under(cfg_test, |this| this.items(&mut items));

@@ -267,21 +267,21 @@ impl Lower<'_> {
         Understood { kind: MacroKind::Select, args, pats, format: None }
     }
 
-    /// `cfg_if!` among statements: each branch's statements as a block.
+    /// `cfg_if!` among statements: the statements of the branch that holds, as a block.
     fn cfg_if_expr(&mut self, tokens: TokenStream) -> Understood {
         let Some(branches) = grammar::parse(tokens, grammar::cfg_if) else {
             return Understood::of(MacroKind::Opaque, Vec::new());
         };
         let mut args = Vec::with_capacity(branches.len());
         for branch in branches {
-            let test = branch.cfg.as_ref().is_some_and(|a| self.cfg_of(a).0);
-            if test && !self.cfg_test {
+            if branch.cfg.as_ref().is_some_and(|a| self.is_off(a)) {
                 continue;
             }
             let span = self.span(branch.span);
             if let Some(mut stmts) = grammar::parse(branch.tokens, syn::Block::parse_within) {
                 args.push(self.stmts(&mut stmts, BlockKind::Plain, None, span));
             }
+            break;
         }
         Understood::of(MacroKind::Guess, args)
     }

@@ -5,6 +5,7 @@
 
 mod attrs;
 mod blocks;
+mod cfg;
 mod comments;
 mod cx;
 mod data;

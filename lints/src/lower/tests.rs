@@ -121,10 +121,7 @@ fn macro_arguments() {
     same("my!(a, b.c(), k = d)", "{ => (my! Guess a (.c b) d)}");
     same("my! { let x = 1; x.f(); }", "{ => (my! Guess { let x.0 = 1; (.f x.0);})}");
     same("my!(a => b); quote! { a }", "{ (my! Opaque); => (quote! Opaque)}");
-    same(
-        "cfg_if! { if #[cfg(unix)] { a() } else { b(); } }",
-        "{ => (cfg_if! Guess { => (call a)} { (call b);})}",
-    );
+    same("cfg_if! { if #[cfg(unix)] { a() } else { b(); } }", "{ => (cfg_if! Guess { => (call a)})}");
     // Spans are the source's, inside literals and in macros in macros.
     let text = "fn f(é: u8, y: u8) { vec![format!(\"é{é} {y:?}\", \n é)]; }";
     let hir = hir(text);
