@@ -3,6 +3,7 @@
 //! A codemod gets the analysis and its rule's findings, and answers each with a [`Change`] or a [`Refusal`] that names
 //! the place in the way. It never guesses: what it does not understand it refuses.
 
+mod clone_in_loop;
 mod lock_unwrap;
 mod shared_map;
 mod text;
@@ -26,6 +27,7 @@ type Codemod = fn(&mut Context<'_>, &[&Finding], &mut Plan);
 
 /// The rules with a codemod. The order is that of planning and does not matter otherwise.
 const CODEMODS: &[(&str, Codemod)] = &[
+    ("clone-in-loop", clone_in_loop::plan),
     ("lock-unwrap", lock_unwrap::plan),
     ("shared-map-lock", shared_map::plan),
     ("unused-suppression", unused_suppression::plan),
