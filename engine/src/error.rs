@@ -105,11 +105,19 @@ pub enum Error {
         /// Ordinal of the offending row.
         row: u64,
     },
-    /// A table name that is empty or too long.
-    #[error("a table name must have 1 to 255 bytes; this one has {len}")]
+    /// A table name that is empty, too long, or begins with a zero byte.
+    #[error("a table name must have 1 to 255 bytes, the first not zero; this one has {len}")]
     BadTableName {
         /// Its length.
         len: usize,
+    },
+    /// Tags or dictionary of a table hold what they never should.
+    #[error("tags of the table {table:?} contradict each other: {what}")]
+    BadIndex {
+        /// The table described.
+        table: Arc<str>,
+        /// What does not hold.
+        what: &'static str,
     },
     /// The table was dropped.
     #[error("the table {name:?} no longer exists")]

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use uncork_engine::storage::Storage;
 use uncork_engine::storage::sim::{Faults, Random, SimDisk};
+use uncork_engine::tags::Query;
 use uncork_engine::{Database, Durability, Error, LogOptions, Options, Table, WriteBatch};
 
-/// All tables with all their rows.
+/// All tables with all their rows; the tags of a table's rows as if they were a table.
 type Model = BTreeMap<String, BTreeMap<Vec<u8>, Vec<u8>>>;
 
 /// Table, key and value.
@@ -20,6 +21,10 @@ enum Step {
     Write(Vec<Written>, Durability),
     /// Moves value from a key to another, as a transaction.
     Move(Vec<u8>, Vec<u8>),
+    /// Sets a row of a table and its tags, as a transaction.
+    Tag(&'static str, Vec<u8>, Vec<&'static str>),
+    /// Removes a row and its tags.
+    Untag(Vec<u8>),
     Create(&'static str),
     Drop(&'static str),
     Ingest(Vec<(Vec<u8>, Vec<u8>)>),
@@ -58,6 +63,11 @@ fn workload() -> Vec<Step> {
             2 => Step::Reopen,
             3 => Step::Ingest((0..40).map(|n| (key(n * 3), vec![round as u8; 30])).collect()),
             4 | 5 => Step::Move(key(random.below(120)), key(random.below(120))),
+            6 if round % 3 == 0 => Step::Untag(key(random.below(12))),
+            6 | 7 => {
+                let tags = ["red", "green", "blue", "heavy"].into_iter();
+                Step::Tag("a", key(random.below(12)), tags.filter(|_| random.below(2) == 0).collect())
+            }
             kind => {
                 let writes = (0..1 + random.below(8))
                     .map(|_| {
@@ -75,12 +85,17 @@ fn workload() -> Vec<Step> {
             steps.push(Step::Create("c"));
             let row = ("c", key(1), Some(b"in c".to_vec()));
             steps.push(Step::Write(vec![row], Durability::Sync));
+            steps.push(Step::Tag("c", key(2), vec!["red"]));
         }
         if round == 80 {
             steps.push(Step::Drop("c"));
         }
     }
     steps
+}
+
+fn tags_of(table: &str) -> String {
+    format!("tags of {table}")
 }
 
 fn apply(model: &mut Model, step: &Step) {
@@ -99,11 +114,26 @@ fn apply(model: &mut Model, step: &Step) {
             let value = table.remove(from).unwrap_or_default();
             table.insert(to.clone(), value);
         }
+        Step::Tag(name, key, tags) => {
+            model.get_mut(*name).unwrap().insert(key.clone(), tags.join(" ").into_bytes());
+            let tagged = model.entry(tags_of(name)).or_default();
+            match tags.is_empty() {
+                true => tagged.remove(key),
+                false => tagged.insert(key.clone(), tags.join(" ").into_bytes()),
+            };
+            model.retain(|name, rows| !rows.is_empty() || !name.starts_with("tags of"));
+        }
+        Step::Untag(key) => {
+            model.get_mut("a").unwrap().remove(key);
+            model.entry(tags_of("a")).or_default().remove(key);
+            model.retain(|name, rows| !rows.is_empty() || !name.starts_with("tags of"));
+        }
         Step::Create(name) => {
             model.entry((*name).to_owned()).or_default();
         }
         Step::Drop(name) => {
             model.remove(*name);
+            model.remove(&tags_of(name));
         }
         Step::Ingest(rows) => model.get_mut("a").unwrap().extend(rows.iter().cloned()),
         Step::Flush | Step::Compact | Step::Reopen => {}
@@ -146,6 +176,21 @@ fn run(disk: &SimDisk, db: &mut Option<Database>, step: &Step) -> Result<(), Err
             transaction.put(&table, to, &value)?;
             transaction.commit(Durability::Sync)
         }
+        Step::Tag(name, key, tags) => {
+            let table = table(db, name);
+            let mut transaction = db.begin();
+            transaction.put(&table, key, tags.join(" ").as_bytes())?;
+            let names: Vec<&[u8]> = tags.iter().map(|tag| tag.as_bytes()).collect();
+            transaction.tags(&table)?.set(key, &names)?;
+            transaction.commit(Durability::Sync)
+        }
+        Step::Untag(key) => {
+            let table = table(db, "a");
+            let mut transaction = db.begin();
+            transaction.delete(&table, key)?;
+            transaction.tags(&table)?.remove(key)?;
+            transaction.commit(Durability::Sync)
+        }
         Step::Create(name) => db.table(name).map(drop),
         Step::Drop(name) => db.drop_table(name).map(drop),
         Step::Ingest(rows) => {
@@ -168,9 +213,35 @@ fn contents(db: &Database) -> Result<Model, Error> {
             assert_eq!(table.get(&key)?.as_deref(), Some(&*value), "get and scan agree");
             rows.insert(key.to_vec(), value.to_vec());
         }
+        let tagged = tagged(db, &table)?;
+        if !tagged.is_empty() {
+            model.insert(tags_of(&name), tagged);
+        }
         model.insert(name, rows);
     }
     Ok(model)
+}
+
+/// The tags of all tagged rows, in the order in which the workload names them.
+fn tagged(db: &Database, table: &Table) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Error> {
+    let snapshot = db.snapshot();
+    let tags = snapshot.tags(table)?;
+    let mut tagged = BTreeMap::new();
+    for name in ["red", "green", "blue", "heavy"] {
+        for key in tags.find(&Query::Tag(name.as_bytes()))? {
+            let names: &mut Vec<u8> = tagged.entry(key?.to_vec()).or_default();
+            if !names.is_empty() {
+                names.push(b' ');
+            }
+            names.extend_from_slice(name.as_bytes());
+        }
+    }
+    let all = tags.find(&Query::And(Vec::new()))?.collect::<Result<Vec<_>, _>>()?;
+    assert_eq!(all.len(), tagged.len(), "all tagged rows have a tag");
+    for (key, names) in &tagged {
+        assert_eq!(tags.tags_of(key)?.len(), names.split(|byte| *byte == b' ').count());
+    }
+    Ok(tagged)
 }
 
 /// How far a run came before something failed.

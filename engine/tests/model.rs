@@ -1,15 +1,24 @@
 //! Random sequences of calls against a `BTreeMap`, snapshots and restarts included.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use uncork_engine::storage::sim::SimDisk;
-use uncork_engine::{Database, Durability, LogOptions, Options, ReadMode, Snapshot, WriteBatch};
+use uncork_engine::tags::Query;
+use uncork_engine::{Database, Durability, LogOptions, Options, ReadMode, Snapshot, Table, WriteBatch};
 
 type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// What the database should hold: rows, their tags, and the tags ever used in the order of their first use.
+#[derive(Debug, Clone, Default)]
+struct Model {
+    rows: Rows,
+    tags: BTreeMap<Vec<u8>, BTreeSet<u8>>,
+    strings: Vec<u8>,
+}
 
 #[derive(Debug, Clone)]
 enum Call {
@@ -17,6 +26,8 @@ enum Call {
     Transact(Vec<(Vec<u8>, Option<Vec<u8>>)>),
     Ingest(Rows),
     DeleteRange(Vec<u8>, Vec<u8>),
+    /// Sets the tags of a row; none takes it out.
+    Tag(Vec<u8>, BTreeSet<u8>),
     Snapshot,
     Release,
     Flush,
@@ -25,6 +36,9 @@ enum Call {
     Crash,
     Read(Vec<u8>, Vec<u8>),
 }
+
+/// Tags by their numbers.
+const NAMES: [&[u8]; 4] = [b"zero", b"one", b"", b"a tag of some length, three"];
 
 fn key() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
@@ -44,6 +58,7 @@ fn call() -> impl Strategy<Value = Call> {
         4 => writes().prop_map(Call::Transact),
         1 => proptest::collection::btree_map(key(), value(), 0..20).prop_map(Call::Ingest),
         1 => (key(), key()).prop_map(|(a, b)| Call::DeleteRange(a, b)),
+        3 => (key(), proptest::collection::btree_set(0..4_u8, 0..3)).prop_map(|(key, tags)| Call::Tag(key, tags)),
         2 => Just(Call::Snapshot),
         1 => Just(Call::Release),
         2 => Just(Call::Flush),
@@ -80,17 +95,44 @@ fn apply(model: &mut Rows, writes: &[(Vec<u8>, Option<Vec<u8>>)]) {
     }
 }
 
+fn check_tags(snapshot: &Snapshot, table: &Table, model: &Model) -> Result<(), TestCaseError> {
+    let tags = snapshot.tags(table).unwrap();
+    let tag = |n: u8| Query::Tag(NAMES[usize::from(n)]);
+    let not = |query| Query::Not(Box::new(query));
+    type Holds = fn(&BTreeSet<u8>) -> bool;
+    let queries: [(Query<'_>, Holds); 4] = [
+        (Query::And(vec![tag(1), not(tag(2))]), |tags| tags.contains(&1) && !tags.contains(&2)),
+        (Query::Or(vec![tag(0), tag(3)]), |tags| tags.contains(&0) || tags.contains(&3)),
+        (not(tag(0)), |tags| !tags.contains(&0)),
+        (Query::And(Vec::new()), |_| true),
+    ];
+    for (query, holds) in &queries {
+        let mut found: Vec<_> = tags.find(query).unwrap().map(|key| key.unwrap().to_vec()).collect();
+        found.sort();
+        let expected = model.tags.iter().filter(|(_, tags)| holds(tags)).map(|(key, _)| key.clone());
+        prop_assert!(found.into_iter().eq(expected), "{:?}", query);
+    }
+    let dictionary = snapshot.dictionary(table).unwrap();
+    prop_assert_eq!(dictionary.len().unwrap() as usize, model.strings.len());
+    for (id, string) in (0..).zip(&model.strings) {
+        let string = NAMES[usize::from(*string)];
+        prop_assert_eq!(dictionary.id(string).unwrap(), Some(id));
+        prop_assert!(dictionary.string(id).unwrap().is_some_and(|found| &*found == string));
+    }
+    Ok(())
+}
+
 fn check(
     db: &Database,
-    snapshots: &[(Snapshot, Rows)],
-    model: &Rows,
+    snapshots: &[(Snapshot, Model)],
+    model: &Model,
     a: &[u8],
     b: &[u8],
 ) -> Result<(), TestCaseError> {
     let table = db.existing_table("t").unwrap();
     let range = (Bound::Included(a), Bound::Excluded(b));
     let expected: Vec<_> =
-        model.iter().filter(|(key, _)| key.as_slice() >= a && key.as_slice() < b).collect();
+        model.rows.iter().filter(|(key, _)| key.as_slice() >= a && key.as_slice() < b).collect();
     let pair = |row: uncork_engine::Result<(uncork_engine::Value, uncork_engine::Value)>| {
         row.map(|(key, value)| (key.to_vec(), value.to_vec())).unwrap()
     };
@@ -111,13 +153,14 @@ fn check(
         for key in [a, b] {
             prop_assert_eq!(
                 snapshot.get(&table, key).unwrap().map(|value| value.to_vec()),
-                then.get(key).cloned()
+                then.rows.get(key).cloned()
             );
         }
         let seen: Rows = snapshot.range(&table, ..).unwrap().map(pair).collect();
-        prop_assert_eq!(&seen, then);
+        prop_assert_eq!(&seen, &then.rows);
+        check_tags(snapshot, &table, then)?;
     }
-    Ok(())
+    check_tags(&db.snapshot(), &table, model)
 }
 
 fn play(calls: Vec<Call>, read_mode: ReadMode) -> Result<(), TestCaseError> {
@@ -125,7 +168,7 @@ fn play(calls: Vec<Call>, read_mode: ReadMode) -> Result<(), TestCaseError> {
     let open = || Database::open_on(Arc::new(disk.clone()), "/db", options(read_mode)).unwrap();
     let mut db = open();
     let mut table = db.table("t").unwrap();
-    let mut model = Rows::new();
+    let mut model = Model::default();
     let mut snapshots = Vec::new();
     for call in calls {
         match call {
@@ -138,7 +181,7 @@ fn play(calls: Vec<Call>, read_mode: ReadMode) -> Result<(), TestCaseError> {
                     }
                 }
                 db.write(&batch, Durability::Sync).unwrap();
-                apply(&mut model, &writes);
+                apply(&mut model.rows, &writes);
             }
             Call::Transact(writes) => {
                 let mut transaction = db.begin();
@@ -147,7 +190,7 @@ fn play(calls: Vec<Call>, read_mode: ReadMode) -> Result<(), TestCaseError> {
                         Some(value) => transaction.put(&table, key, value).unwrap(),
                         None => transaction.delete(&table, key).unwrap(),
                     }
-                    let mut expected = model.clone();
+                    let mut expected = model.rows.clone();
                     apply(&mut expected, &writes[..=n]);
                     let seen = transaction.get(&table, key).unwrap().map(|value| value.to_vec());
                     prop_assert_eq!(&seen, value);
@@ -158,15 +201,30 @@ fn play(calls: Vec<Call>, read_mode: ReadMode) -> Result<(), TestCaseError> {
                     prop_assert!(seen.eq(expected.values().rev().cloned()));
                 }
                 transaction.commit(Durability::Sync).unwrap();
-                apply(&mut model, &writes);
+                apply(&mut model.rows, &writes);
             }
             Call::Ingest(rows) => {
                 prop_assert_eq!(table.ingest(&rows).unwrap(), rows.len() as u64);
-                model.extend(rows);
+                model.rows.extend(rows);
             }
             Call::DeleteRange(a, b) => {
                 table.delete_range(&a, Some(&b)).unwrap();
-                model.retain(|key, _| *key < a || *key >= b);
+                model.rows.retain(|key, _| *key < a || *key >= b);
+            }
+            Call::Tag(key, tags) => {
+                let names: Vec<&[u8]> = tags.iter().map(|tag| NAMES[usize::from(*tag)]).collect();
+                let mut transaction = db.begin();
+                transaction.tags(&table).unwrap().set(&key, &names).unwrap();
+                transaction.commit(Durability::Sync).unwrap();
+                for tag in &tags {
+                    if !model.strings.contains(tag) {
+                        model.strings.push(*tag);
+                    }
+                }
+                match tags.is_empty() {
+                    true => model.tags.remove(&key),
+                    false => model.tags.insert(key, tags),
+                };
             }
             Call::Snapshot => snapshots.push((db.snapshot(), model.clone())),
             Call::Release => drop(snapshots.pop()),
@@ -187,8 +245,8 @@ fn play(calls: Vec<Call>, read_mode: ReadMode) -> Result<(), TestCaseError> {
             Call::Read(a, b) => check(&db, &snapshots, &model, &a, &b)?,
         }
     }
-    for key in model.keys() {
-        prop_assert_eq!(table.get(key).unwrap().map(|value| value.to_vec()), model.get(key).cloned());
+    for (key, value) in &model.rows {
+        prop_assert!(table.get(key).unwrap().is_some_and(|found| *found == **value));
     }
     check(&db, &snapshots, &model, &[], &[0xFF])
 }

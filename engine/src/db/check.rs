@@ -16,6 +16,7 @@ use crate::memtable::Memtable;
 use crate::merge::{Cursor, Scan};
 use crate::run::{Keep, Run, RunCursor};
 use crate::storage::Storage;
+use crate::tags::{self, Verify};
 
 /// What a check has seen.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +24,8 @@ use crate::storage::Storage;
 pub struct Report {
     /// Tables.
     pub tables: usize,
+    /// Tables that have tags or a dictionary.
+    pub indexes: usize,
     /// Run files.
     pub runs: usize,
     /// Versions in them.
@@ -45,7 +48,9 @@ const POOL: u64 = 8 << 20;
 /// An error means that even the manifest could not be read; all other damage is in the report.
 pub fn check(storage: &Arc<dyn Storage>, directory: &Path) -> Result<Report> {
     let state = manifest_of(storage, directory)?;
-    let mut report = Report { tables: state.tables.len(), ..Report::default() };
+    let described = state.tables.values().filter(|table| table.name.starts_with(tags::PREFIX)).count();
+    let mut report =
+        Report { tables: state.tables.len() - described, indexes: described, ..Report::default() };
     let pool = Arc::new(ReadPool::new(POOL, ReadMode::Read));
     for table in state.tables.values() {
         for record in table.young.iter().chain(&table.base) {
@@ -79,7 +84,36 @@ pub fn check(storage: &Arc<dyn Storage>, directory: &Path) -> Result<Report> {
         Ok((groups, last)) => (report.log_groups, report.last_sequence) = (groups, last),
         Err(error) => report.damage.push(error),
     }
+    if report.damage.is_empty() && report.indexes > 0 {
+        check_indexes(storage, directory, &mut report)?;
+    }
     Ok(report)
+}
+
+/// Whether tags and dictionaries agree with themselves; where rows are missing they cannot.
+fn check_indexes(storage: &Arc<dyn Storage>, directory: &Path, report: &mut Report) -> Result<()> {
+    let mut current: Option<(Arc<str>, Verify)> = None;
+    let mut finish = |current: &mut Option<(Arc<str>, Verify)>| {
+        if let Some((table, verify)) = current.take() {
+            let wrong = verify.finish().into_iter();
+            report.damage.extend(wrong.map(|what| Error::BadIndex { table: Arc::clone(&table), what }));
+        }
+    };
+    let is_index = |name: &str| name.starts_with(tags::PREFIX);
+    let missing = dump_some(storage, directory, &is_index, &mut |name, key, value| {
+        let Some(table) = name.strip_prefix(tags::PREFIX) else { return Ok(()) };
+        if current.as_ref().is_none_or(|(known, _)| **known != *table) {
+            finish(&mut current);
+            current = Some((Arc::from(table), Verify::default()));
+        }
+        if let Some((_, verify)) = &mut current {
+            verify.row(key, value);
+        }
+        Ok(())
+    })?;
+    finish(&mut current);
+    report.damage.extend(missing);
+    Ok(())
 }
 
 fn flushed(state: &State) -> Sequence {
@@ -100,8 +134,18 @@ fn open_run(
 }
 
 /// Reads all rows out of a database that is not open, as far as they can be read, table by table in key order. `row`
-/// gets table, key and value. Changes nothing. Returns what could not be read.
+/// gets table, key and value; tags and dictionary of a table are rows of a table beside it, for
+/// [`crate::Database::dumped_table`]. Changes nothing. Returns what could not be read.
 pub fn dump(storage: &Arc<dyn Storage>, directory: &Path, row: &mut EachRow<'_>) -> Result<Vec<Error>> {
+    dump_some(storage, directory, &|_| true, row)
+}
+
+fn dump_some(
+    storage: &Arc<dyn Storage>,
+    directory: &Path,
+    wanted: &dyn Fn(&str) -> bool,
+    row: &mut EachRow<'_>,
+) -> Result<Vec<Error>> {
     let state = manifest_of(storage, directory)?;
     let pool = Arc::new(ReadPool::new(POOL, ReadMode::Read));
     let mut damage = Vec::new();
@@ -113,7 +157,7 @@ pub fn dump(storage: &Arc<dyn Storage>, directory: &Path, row: &mut EachRow<'_>)
     };
     let read = recover::read(&**storage, &log, state.database, state.in_runs, flushed(&state), &mut keep);
     damage.extend(read.err());
-    for (id, table) in &state.tables {
+    for (id, table) in state.tables.iter().filter(|(_, table)| wanted(&table.name)) {
         let memtable = Arc::new(Memtable::new(1 << 20, Vec::new()));
         for (sequence, body) in commits.iter().filter(|(sequence, _)| *sequence > table.flushed) {
             for write in writes(body).flatten().filter(|write| write.table == *id) {

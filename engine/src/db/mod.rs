@@ -7,6 +7,7 @@ pub(crate) mod ingest;
 mod maintenance;
 mod open;
 pub(crate) mod table;
+mod tables;
 
 use std::fmt;
 use std::ops::RangeBounds;
@@ -23,18 +24,14 @@ use crate::blocks::pinned::Value;
 use crate::commit::Job;
 use crate::error::{Error, Result};
 use crate::key::Sequence;
-use crate::manifest::{Failure, TableRecord};
-use crate::memtable::Memtable;
 use crate::metrics::{Memory, Metrics};
 use crate::options::{Durability, Options};
 use crate::storage::{Disk, Storage};
+use crate::tags::{self, Dictionary, InSnapshot, Tags};
 use crate::txn::Transaction;
 use crate::txn::slots::Place;
 pub use check::{EachRow, Report, check, dump};
 pub use table::{Rows, Table};
-
-/// Longest name of a table, in bytes.
-const MAX_NAME: usize = 255;
 
 /// An open database. A handle; clones are the same database, and the last one dropped closes it.
 #[derive(Debug, Clone)]
@@ -95,85 +92,40 @@ impl Database {
     pub fn table(&self, name: &str) -> Result<Table> {
         match self.existing_table(name) {
             Some(table) => Ok(table),
-            None => self.create_table(name),
+            None => self.core().create_table(name, None),
         }
     }
 
     /// The table of this name, if there is one.
     #[must_use]
     pub fn existing_table(&self, name: &str) -> Option<Table> {
+        if name.starts_with(tags::PREFIX) {
+            return None;
+        }
         let inner = self.core().find(name)?;
         Some(Table { inner, core: Arc::clone(self.core()) })
-    }
-
-    fn create_table(&self, name: &str) -> Result<Table> {
-        let shared = &self.core().shared;
-        if name.is_empty() || name.len() > MAX_NAME {
-            return Err(Error::BadTableName { len: name.len() });
-        }
-        // The manifest is durable at once; the commits before must not fall behind it.
-        self.sync()?;
-        let mut id = 0;
-        let record = TableRecord { name: name.to_owned(), ..TableRecord::default() };
-        let changed = shared.change_manifest(|state| {
-            let existing = state.tables.iter().find(|(_, table)| table.name == name).map(|(id, _)| *id);
-            id = existing.unwrap_or(state.next_table);
-            if existing.is_none() {
-                state.next_table += 1;
-                state.tables.insert(id, record.clone());
-            }
-        });
-        changed.map_err(|failure| match failure {
-            Failure::Unchanged(error) | Failure::Unknown(error) => error,
-        })?;
-        let table = open::open_table(shared, id, &record)?;
-        shared.tables.rcu(|tables| {
-            let mut tables = table::Tables::clone(tables);
-            if tables.get(id).is_none() {
-                tables.insert(Arc::clone(&table));
-            }
-            tables
-        });
-        // Another thread may have been first.
-        let inner = self.core().find(name).ok_or_else(|| Error::NoTable { name: Arc::from(name) })?;
-        Ok(Table { inner, core: Arc::clone(self.core()) })
     }
 
     /// Names of all tables, sorted.
     #[must_use]
     pub fn tables(&self) -> Vec<String> {
-        self.core().shared.tables.load().names().map(|name| name.to_string()).collect()
+        let tables = self.core().shared.tables.load();
+        let names = tables.names().filter(|name| !name.starts_with(tags::PREFIX));
+        names.map(|name| name.to_string()).collect()
     }
 
-    /// Removes a table with all its rows. `false`: there was none. Snapshots lose it too.
+    /// Removes a table with all its rows and tags. `false`: there was none. Snapshots lose it too.
     pub fn drop_table(&self, name: &str) -> Result<bool> {
-        let shared = &self.core().shared;
-        let Some(table) = self.core().find(name) else { return Ok(false) };
-        self.sync()?;
-        let changed = shared.change_manifest(|state| {
-            state.tables.remove(&table.id);
-        });
-        changed.map_err(|failure| match failure {
-            Failure::Unchanged(error) | Failure::Unknown(error) => error,
-        })?;
-        table.dropped.store(true, Ordering::Release);
-        shared.tables.rcu(|tables| {
-            let mut tables = table::Tables::clone(tables);
-            tables.remove(&table);
-            tables
-        });
-        let nothing = table::View {
-            active: Arc::new(Memtable::new(0, Vec::new())),
-            frozen: Vec::new(),
-            young: Vec::new(),
-            base: Arc::from([]),
-        };
-        let view = table.view.swap(Arc::new(nothing));
-        shared.budget.thawed(view.frozen.iter().map(|memtable| memtable.bytes()).sum());
-        for run in view.young.iter().chain(view.base.iter()) {
-            run.remove_on_drop();
+        self.core().drop_table(name)
+    }
+
+    /// The table that [`dump`] named so, made if there is none: unlike [`Database::table`] also one that holds the tags and
+    /// the dictionary of another. For putting dumped rows back; [`check`] tells whether they then agree.
+    pub fn dumped_table(&self, name: &str) -> Result<Table> {
+        match name.strip_prefix(tags::PREFIX) {
+            Some(described) => self.core().index_of(&self.table(described)?),
+            None => self.table(name),
         }
-        Ok(true)
     }
 
     /// Commits a batch: all of it or nothing, visible at once.
@@ -343,6 +295,22 @@ impl Snapshot {
         table.inner.check_exists()?;
         let scan = table.inner.scan_at(range, self.sequence, || None);
         Ok(Rows { scan })
+    }
+
+    /// The tags of a table's rows.
+    pub fn tags(&self, table: &Table) -> Result<Tags<InSnapshot<'_>>> {
+        Ok(Tags::new(self.index_of(table)?))
+    }
+
+    /// The dictionary of a table.
+    pub fn dictionary(&self, table: &Table) -> Result<Dictionary<InSnapshot<'_>>> {
+        Ok(Dictionary::new(self.index_of(table)?))
+    }
+
+    fn index_of(&self, table: &Table) -> Result<InSnapshot<'_>> {
+        table.inner.check_exists()?;
+        let index = self.core.find(&tags::index_name(table.name()));
+        Ok(InSnapshot { snapshot: self, table: Arc::clone(&table.inner.name), index })
     }
 }
 

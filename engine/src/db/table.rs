@@ -1,6 +1,6 @@
 //! A table: its memtables and runs, and the reads that go through them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -155,10 +155,10 @@ impl TableInner {
     }
 }
 
-/// All tables; replaced when one is created or dropped.
+/// All tables; replaced when one is created or dropped. In order, so that work on all of them can be repeated exactly.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Tables {
-    by_id: HashMap<TableId, Arc<TableInner>>,
+    by_id: BTreeMap<TableId, Arc<TableInner>>,
     by_name: BTreeMap<Arc<str>, TableId>,
 }
 

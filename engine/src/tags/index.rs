@@ -1,27 +1,14 @@
 //! Reading and writing the rows of the index.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use roaring::RoaringBitmap;
 
 use crate::blocks::pinned::Value;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::tags::dictionary;
 use crate::tags::query::{Matches, Query};
-
-/// Where the index can be read: a snapshot or a transaction on its table.
-pub trait TagRead {
-    /// The value of a key.
-    fn get(&self, key: &[u8]) -> Result<Option<Value>>;
-}
-
-/// Where the index can be changed: a transaction on its table.
-pub trait TagWrite: TagRead {
-    /// Sets a key.
-    fn put(&mut self, key: &[u8], value: &[u8]) -> Result<()>;
-    /// Removes a key.
-    fn delete(&mut self, key: &[u8]) -> Result<()>;
-}
+use crate::tags::rows::{IndexRows, IndexRowsMut, damaged, key, number, numbers};
 
 /// Number of a tagged row.
 pub(super) type RowId = u32;
@@ -30,7 +17,7 @@ type TagId = u32;
 /// Rows a bitmap covers, as a number of bits.
 pub(super) const CHUNK_BITS: u32 = 16;
 
-/// The tag index in the table that `rows` reads or writes.
+/// The tag index of a table, to be read, or in a transaction also changed.
 #[derive(Debug)]
 pub struct Tags<R>(R);
 
@@ -39,48 +26,31 @@ pub struct Tags<R>(R);
 struct Counters {
     /// The next row id.
     rows: RowId,
-    /// The next tag id.
-    tags: TagId,
     /// Row ids below the next that are free.
     free: u32,
-}
-
-/// The key of an index row: a letter, then its parts.
-fn key(letter: u8, parts: &[&[u8]]) -> Vec<u8> {
-    let mut key = Vec::with_capacity(1 + parts.iter().map(|part| part.len()).sum::<usize>());
-    key.push(letter);
-    parts.iter().for_each(|part| key.extend_from_slice(part));
-    key
 }
 
 fn chunk_of(row: RowId) -> u16 {
     (row >> CHUNK_BITS) as u16
 }
 
-/// The index holds something the index never writes.
-#[cold]
-pub(super) fn damaged(what: &'static str) -> Error {
-    Error::corrupt(Path::new("tag index"), 0, what)
-}
-
-fn number(value: &[u8]) -> Result<u32> {
-    value.try_into().map(u32::from_be_bytes).map_err(|_| damaged("a number that is not four bytes long"))
-}
-
-fn numbers(value: &[u8]) -> Vec<u32> {
-    value.as_chunks().0.iter().map(|bytes| u32::from_be_bytes(*bytes)).collect()
-}
-
-impl<R: TagRead> Tags<R> {
-    /// The index in a table of its own.
-    #[must_use]
-    pub fn new(rows: R) -> Self {
+impl<R: IndexRows> Tags<R> {
+    pub(crate) fn new(rows: R) -> Self {
         Self(rows)
     }
 
-    /// Gives the transaction or snapshot back.
-    pub fn into_inner(self) -> R {
+    #[cfg(test)]
+    pub(super) fn into_inner(self) -> R {
         self.0
+    }
+
+    #[cold]
+    fn damaged(&self, what: &'static str) -> crate::Error {
+        damaged(&self.0, what)
+    }
+
+    fn number(&self, key: &[u8]) -> Result<Option<u32>> {
+        self.0.get(key)?.map(|value| number(&self.0, &value)).transpose()
     }
 
     /// Tags of the row `row_key`, in no particular order.
@@ -100,19 +70,19 @@ impl<R: TagRead> Tags<R> {
     }
 
     fn row_id(&self, row_key: &[u8]) -> Result<Option<RowId>> {
-        self.0.get(&key(b'r', &[row_key]))?.map(|id| number(&id)).transpose()
+        self.number(&key(b'r', &[row_key]))
     }
 
     pub(super) fn tag_id(&self, tag: &[u8]) -> Result<Option<TagId>> {
-        self.0.get(&key(b't', &[tag]))?.map(|id| number(&id)).transpose()
+        dictionary::id(&self.0, tag)
     }
 
     fn tag_name(&self, tag: TagId) -> Result<Value> {
-        self.0.get(&key(b'd', &[&tag.to_be_bytes()]))?.ok_or_else(|| damaged("a tag without a name"))
+        dictionary::string(&self.0, tag)?.ok_or_else(|| self.damaged("a tag without a name"))
     }
 
     pub(super) fn row_key(&self, row: RowId) -> Result<Value> {
-        self.0.get(&key(b'i', &[&row.to_be_bytes()]))?.ok_or_else(|| damaged("a row id without a key"))
+        self.0.get(&key(b'i', &[&row.to_be_bytes()]))?.ok_or_else(|| self.damaged("a row id without a key"))
     }
 
     fn tag_ids(&self, row: RowId) -> Result<Vec<TagId>> {
@@ -122,8 +92,8 @@ impl<R: TagRead> Tags<R> {
     fn counters(&self) -> Result<Counters> {
         match self.0.get(b"n")?.as_deref().map(numbers).as_deref() {
             None => Ok(Counters::default()),
-            Some([rows, tags, free]) => Ok(Counters { rows: *rows, tags: *tags, free: *free }),
-            Some(_) => Err(damaged("counters that are not three numbers")),
+            Some([rows, free]) => Ok(Counters { rows: *rows, free: *free }),
+            Some(_) => Err(self.damaged("counters that are not two numbers")),
         }
     }
 
@@ -145,14 +115,13 @@ impl<R: TagRead> Tags<R> {
     fn bitmap(&self, key: &[u8]) -> Result<RoaringBitmap> {
         match self.0.get(key)? {
             None => Ok(RoaringBitmap::new()),
-            Some(bytes) => {
-                RoaringBitmap::deserialize_from(&*bytes).map_err(|_| damaged("a bitmap that cannot be read"))
-            }
+            Some(bytes) => RoaringBitmap::deserialize_from(&*bytes)
+                .map_err(|_| self.damaged("a bitmap that cannot be read")),
         }
     }
 }
 
-impl<W: TagWrite> Tags<W> {
+impl<W: IndexRowsMut> Tags<W> {
     /// Gives the row `row_key` exactly these tags. With none the row leaves the index.
     pub fn set(&mut self, row_key: &[u8], tags: &[&[u8]]) -> Result<()> {
         if tags.is_empty() {
@@ -163,7 +132,8 @@ impl<W: TagWrite> Tags<W> {
             None => self.add_row(row_key)?,
         };
         let old: BTreeSet<TagId> = self.tag_ids(row)?.into_iter().collect();
-        let new: BTreeSet<TagId> = tags.iter().map(|tag| self.intern(tag)).collect::<Result<_>>()?;
+        let new: BTreeSet<TagId> =
+            tags.iter().map(|tag| dictionary::intern(&mut self.0, tag)).collect::<Result<_>>()?;
         for tag in old.difference(&new) {
             self.mark(*tag, row, false)?;
         }
@@ -201,7 +171,7 @@ impl<W: TagWrite> Tags<W> {
             }
             None => {
                 let row = counters.rows;
-                counters.rows = row.checked_add(1).ok_or_else(|| damaged("all row ids are taken"))?;
+                counters.rows = row.checked_add(1).ok_or_else(|| self.damaged("all row ids are taken"))?;
                 row
             }
         };
@@ -222,26 +192,12 @@ impl<W: TagWrite> Tags<W> {
                 return Ok(row);
             }
         }
-        Err(damaged("free row ids were counted and there are none"))
-    }
-
-    /// The id of a tag, a new one if it has none yet.
-    fn intern(&mut self, tag: &[u8]) -> Result<TagId> {
-        if let Some(id) = self.tag_id(tag)? {
-            return Ok(id);
-        }
-        let mut counters = self.counters()?;
-        let id = counters.tags;
-        counters.tags = id.checked_add(1).ok_or_else(|| damaged("all tag ids are taken"))?;
-        self.put_counters(counters)?;
-        self.0.put(&key(b't', &[tag]), &id.to_be_bytes())?;
-        self.0.put(&key(b'd', &[&id.to_be_bytes()]), tag)?;
-        Ok(id)
+        Err(self.damaged("free row ids were counted and there are none"))
     }
 
     fn put_counters(&mut self, counters: Counters) -> Result<()> {
-        let Counters { rows, tags, free } = counters;
-        self.0.put(b"n", &[rows.to_be_bytes(), tags.to_be_bytes(), free.to_be_bytes()].concat())
+        let Counters { rows, free } = counters;
+        self.0.put(b"n", &[rows.to_be_bytes(), free.to_be_bytes()].concat())
     }
 
     fn mark(&mut self, tag: TagId, row: RowId, carries: bool) -> Result<()> {
@@ -262,7 +218,7 @@ impl<W: TagWrite> Tags<W> {
         }
         bitmap.optimize();
         let mut bytes = Vec::with_capacity(bitmap.serialized_size());
-        bitmap.serialize_into(&mut bytes).map_err(|_| damaged("a bitmap that cannot be written"))?;
+        bitmap.serialize_into(&mut bytes).map_err(|_| self.damaged("a bitmap that cannot be written"))?;
         self.0.put(key, &bytes)
     }
 }

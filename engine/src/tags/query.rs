@@ -4,7 +4,8 @@ use roaring::RoaringBitmap;
 
 use crate::blocks::pinned::Value;
 use crate::error::Result;
-use crate::tags::index::{CHUNK_BITS, TagRead, Tags};
+use crate::tags::index::{CHUNK_BITS, Tags};
+use crate::tags::rows::IndexRows;
 
 /// Which rows are meant. Only tagged rows are in the index: `Not` is relative to them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +31,7 @@ enum Plan {
 }
 
 impl Plan {
-    fn new<R: TagRead>(tags: &Tags<R>, query: &Query<'_>) -> Result<Self> {
+    fn new<R: IndexRows>(tags: &Tags<R>, query: &Query<'_>) -> Result<Self> {
         let all =
             |parts: &[Query<'_>]| parts.iter().map(|part| Self::new(tags, part)).collect::<Result<Vec<_>>>();
         Ok(match query {
@@ -41,7 +42,7 @@ impl Plan {
         })
     }
 
-    fn rows<R: TagRead>(&self, tags: &Tags<R>, chunk: u16) -> Result<RoaringBitmap> {
+    fn rows<R: IndexRows>(&self, tags: &Tags<R>, chunk: u16) -> Result<RoaringBitmap> {
         match self {
             Self::Tag(None) => Ok(RoaringBitmap::new()),
             Self::Tag(Some(tag)) => tags.tagged(*tag, chunk),
@@ -89,7 +90,7 @@ pub struct Matches<'q, R> {
     rows: roaring::bitmap::IntoIter,
 }
 
-impl<'q, R: TagRead> Matches<'q, R> {
+impl<'q, R: IndexRows> Matches<'q, R> {
     pub(super) fn new(tags: &'q Tags<R>, query: &Query<'_>) -> Result<Self> {
         let plan = Plan::new(tags, query)?;
         Ok(Self { tags, plan, chunks: tags.chunks()?, chunk: 0, rows: RoaringBitmap::new().into_iter() })
@@ -101,7 +102,7 @@ impl<'q, R: TagRead> Matches<'q, R> {
     }
 }
 
-impl<R: TagRead> Iterator for Matches<'_, R> {
+impl<R: IndexRows> Iterator for Matches<'_, R> {
     type Item = Result<Value>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -7,18 +7,22 @@ use proptest::prelude::*;
 
 use crate::blocks::pinned::Value;
 use crate::error::Result;
-use crate::tags::{Query, TagRead, TagWrite, Tags};
+use crate::tags::{IndexRows, IndexRowsMut, Query, Tags, Verify};
 
 #[derive(Debug, Default)]
 struct Rows(BTreeMap<Vec<u8>, Vec<u8>>);
 
-impl TagRead for Rows {
+impl IndexRows for Rows {
+    fn table(&self) -> &str {
+        "rows"
+    }
+
     fn get(&self, key: &[u8]) -> Result<Option<Value>> {
         Ok(self.0.get(key).map(|value| Value::from(value.clone())))
     }
 }
 
-impl TagWrite for Rows {
+impl IndexRowsMut for Rows {
     fn put(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
         self.0.insert(key.to_vec(), value.to_vec());
         Ok(())
@@ -27,6 +31,12 @@ impl TagWrite for Rows {
         self.0.remove(key);
         Ok(())
     }
+}
+
+fn verify(rows: &Rows) -> Vec<&'static str> {
+    let mut verify = Verify::default();
+    rows.0.iter().for_each(|(key, value)| verify.row(key, value));
+    verify.finish()
 }
 
 type Model = BTreeMap<u8, BTreeSet<u8>>;
@@ -80,6 +90,7 @@ proptest! {
         }
         // Ids stay dense: no more were given out than rows were ever tagged at once.
         let rows = tags.into_inner();
+        prop_assert_eq!(verify(&rows), Vec::<&str>::new());
         let ids = rows.0.get(&b"n"[..]).map_or(0, |n| u32::from_be_bytes(*n.first_chunk().unwrap()));
         let mut now = BTreeSet::new();
         let mut most = 0;
@@ -98,7 +109,8 @@ proptest! {
         }
         let mut rows = tags.into_inner();
         let key = rows.0.keys().nth(at.index(rows.0.len())).unwrap().clone();
-        rows.0.insert(key, value);
+        let changed = rows.0.insert(key, value.clone()).is_some_and(|old| old != value);
+        prop_assert_eq!(changed, !verify(&rows).is_empty());
         let mut tags = Tags::new(rows);
         let query = Query::Not(Box::new(Query::And(vec![Query::Tag(NAMES[3]), Query::Tag(NAMES[0])])));
         if let Ok(matches) = tags.find(&query) {
@@ -118,7 +130,7 @@ fn rows_of_several_chunks_are_found() {
     // Counters are set forward rather than a hundred thousand rows written.
     tags.set(b"first", &[b"x"]).unwrap();
     let mut rows = tags.into_inner();
-    rows.put(b"n", &[70_000_u32, 1, 0].map(u32::to_be_bytes).concat()).unwrap();
+    rows.put(b"n", &[70_000_u32, 0].map(u32::to_be_bytes).concat()).unwrap();
     let mut tags = Tags::new(rows);
     tags.set(b"second", &[b"x", b"y"]).unwrap();
     let all =
@@ -129,4 +141,24 @@ fn rows_of_several_chunks_are_found() {
         [b"first".to_vec()]
     );
     assert_eq!(tags.count(&Query::Or(vec![Query::Tag(b"x"), Query::Tag(b"y")])).unwrap(), 2);
+}
+
+#[test]
+fn lost_and_foreign_rows_are_noticed() {
+    let mut tags = Tags::new(Rows::default());
+    for row in 0..40_u8 {
+        let names: Vec<&[u8]> = (0..usize::from(row % 5)).map(|tag| NAMES[tag]).collect();
+        tags.set(&[row], &names).unwrap();
+    }
+    tags.remove(&[7]).unwrap();
+    let rows = tags.into_inner();
+    assert!(verify(&rows).is_empty());
+    for key in rows.0.keys() {
+        let mut less = Rows(rows.0.clone());
+        less.0.remove(key);
+        assert!(!verify(&less).is_empty(), "without {}", key.escape_ascii());
+    }
+    let mut more = Rows(rows.0.clone());
+    more.0.insert(b"x".to_vec(), Vec::new());
+    assert!(!verify(&more).is_empty());
 }

@@ -17,6 +17,7 @@ use crate::error::Result;
 use crate::key::{self, Kind, Sequence, Version};
 use crate::merge::{Cursor, Scan};
 use crate::options::Durability;
+use crate::tags::{Dictionary, InTransaction, Tags};
 use slots::Place;
 
 /// Pending writes of a table: key to new value, none for a deletion.
@@ -96,6 +97,21 @@ impl Transaction {
         key::check_lengths(key, &[])?;
         self.write(table, key, None);
         Ok(())
+    }
+
+    /// The tags of a table's rows, to be read and changed as part of the transaction.
+    pub fn tags(&mut self, table: &Table) -> Result<Tags<InTransaction<'_>>> {
+        Ok(Tags::new(self.index_of(table)?))
+    }
+
+    /// The dictionary of a table, to be read and added to as part of the transaction.
+    pub fn dictionary(&mut self, table: &Table) -> Result<Dictionary<InTransaction<'_>>> {
+        Ok(Dictionary::new(self.index_of(table)?))
+    }
+
+    fn index_of(&mut self, table: &Table) -> Result<InTransaction<'_>> {
+        let index = self.core.index_of(table)?;
+        Ok(InTransaction { transaction: self, table: Arc::clone(&table.inner.name), index })
     }
 
     fn write(&mut self, table: &Table, key: &[u8], value: Option<Value>) {

@@ -5,6 +5,8 @@
 //! table <name in hexadecimal>
 //! <key in hexadecimal> <value in hexadecimal>
 //! ```
+//!
+//! Tags and dictionary of a table are rows of a table beside it, whose name begins with a zero byte.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
@@ -76,7 +78,7 @@ pub(crate) fn load(database: &Database, input: Option<&Path>) -> Result<(), Fail
             }
         } else if let Some(name) = line.strip_prefix("table ") {
             let name = unhex(name).and_then(|name| String::from_utf8(name).ok());
-            table = Some(database.table(&name.ok_or(bad("not a table's name"))?)?);
+            table = Some(database.dumped_table(&name.ok_or(bad("not a table's name"))?)?);
         } else {
             let table = table.as_ref().ok_or(bad("a row before any table"))?;
             let (key, value) = line.split_once(' ').ok_or(bad("not a row"))?;
