@@ -43,7 +43,7 @@ pub(crate) struct Selection {
     /// Files and folders to check; `-` reads standard input. Default: the workspace of the current folder
     #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<Utf8PathBuf>,
-    /// Only these packages
+    /// Only these packages (a name, or a pattern with `*`); what they use in the workspace is read too
     #[arg(short, long = "package", value_name = "NAME", help_heading = "Package selection")]
     pub(crate) packages: Vec<String>,
     /// All packages of the workspace
@@ -55,16 +55,16 @@ pub(crate) struct Selection {
     /// The manifest to start from
     #[arg(long, value_name = "PATH", help_heading = "Package selection")]
     pub(crate) manifest_path: Option<Utf8PathBuf>,
-    /// Accepted as cargo does; every target is always analysed
+    /// Report findings in tests, benches and examples too, as `--tests` does: they are always analysed
     #[arg(long, help_heading = "Package selection")]
     pub(crate) all_targets: bool,
-    /// Accepted as cargo does; code under any `cfg` is analysed
-    #[arg(long, value_name = "FEATURES", help_heading = "Package selection")]
+    /// Features to verify fixes with; code of every feature is analysed in any case
+    #[arg(short = 'F', long, value_name = "FEATURES", help_heading = "Package selection")]
     pub(crate) features: Vec<String>,
-    /// Accepted as cargo does; code under any `cfg` is analysed
+    /// Verify fixes with all features; code of every feature is analysed in any case
     #[arg(long, help_heading = "Package selection")]
     pub(crate) all_features: bool,
-    /// Accepted as cargo does; code under any `cfg` is analysed
+    /// Verify fixes without default features; code of every feature is analysed in any case
     #[arg(long, help_heading = "Package selection")]
     pub(crate) no_default_features: bool,
 }
@@ -72,7 +72,7 @@ pub(crate) struct Selection {
 /// Which rules, and how strict.
 #[derive(Args, Debug, Clone, Default)]
 pub(crate) struct Strictness {
-    /// Do not report a rule, group or `all`
+    /// Do not report a rule, group or `all`. The last of -A, -W, -D that names a rule wins
     #[arg(short = 'A', long, value_delimiter = ',', value_name = "RULE", help_heading = "Levels")]
     pub(crate) allow: Vec<String>,
     /// Report a rule, group or `all`
@@ -122,9 +122,12 @@ pub(crate) struct CheckArgs {
     /// When to use colour
     #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
     pub(crate) color: ColorArg,
-    /// Print nothing but the report
-    #[arg(short, long, help_heading = "Output")]
+    /// Print nothing but the report and errors
+    #[arg(short, long, help_heading = "Output", conflicts_with = "verbose")]
     pub(crate) quiet: bool,
+    /// Say what is read
+    #[arg(short, long, help_heading = "Output")]
+    pub(crate) verbose: bool,
 }
 
 fn format_parser() -> clap::builder::PossibleValuesParser {

@@ -1,13 +1,13 @@
 //! `check`: from arguments to a report and an exit status.
 
-use std::io::{IsTerminal, Read, Write};
+use std::io::{IsTerminal, Read};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use uncork_lints::config::{self, Config, known_selector};
-use uncork_lints::discover::Request;
-use uncork_lints::finding::{Finding, Level};
+use uncork_lints::config::{self, Config, Levels, Places, Selector, Settings, nearest};
+use uncork_lints::discover::{Located, Request, locate};
+use uncork_lints::finding::Finding;
 use uncork_lints::rules;
 use uncork_lints::run::{self, Outcome};
 use uncork_reports::{Format, Notice, NoticeLevel, Options, ReportInput, Summary};
@@ -15,7 +15,8 @@ use uncork_reports::{Format, Notice, NoticeLevel, Options, ReportInput, Summary}
 use crate::args::{CheckArgs, ColorArg, Selection, Strictness};
 use crate::error::Error;
 use crate::output::Target;
-use crate::{progress, say};
+use crate::progress::Progress;
+use crate::say;
 
 /// How many unreadable files are named on standard error; the report has them all.
 const NAMED: usize = 20;
@@ -24,16 +25,22 @@ const NAMED: usize = 20;
 pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Error> {
     let format: Format =
         args.format.parse().map_err(|e: uncork_reports::UnknownFormat| Error::Usage(e.to_string()))?;
-    let request = request(&args.selection)?;
-    let (config, fail_on_warn) = configuration(&args.strictness, &request)?;
     let target = Target::new(args.output.as_deref())?;
+    let plan = plan(&args.selection, &args.strictness)?;
     let started = Instant::now();
-    let spinner = progress::start(args.quiet, "reading the code");
-    let outcome = run::with_room(|| run::check(&request, &config))?;
-    drop(spinner);
+    let progress = Progress::start(args.quiet);
+    let outcome = run::with_room(|| plan.check(&progress));
+    drop(progress);
+    let outcome = outcome?;
+    if args.verbose {
+        describe(&outcome);
+    }
     if !args.quiet {
         for notice in &outcome.notices {
             say::note(notice);
+        }
+        if args.selection.no_default_features {
+            say::note("`--no-default-features` changes nothing: code of every feature is analysed");
         }
     }
     let unreadable: Vec<Notice> = outcome
@@ -76,26 +83,83 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Error> {
     if args.timings {
         print_timings(&outcome);
     }
-    let status = status(&outcome, fail_on_warn);
+    let status = outcome.settled.status();
     // Taking a large analysis apart gains nothing when the process ends anyway.
     std::mem::forget(outcome);
-    Ok(status)
+    Ok(ExitCode::from(status))
 }
 
-/// 2 if something could not be read, 1 if a finding fails the run, else 0.
-fn status(outcome: &Outcome, fail_on_warn: bool) -> ExitCode {
-    let fails = |level: Level| level == Level::Deny || fail_on_warn && level == Level::Warn;
-    if outcome.settled.findings.iter().any(|f| f.rule == rules::tool::unreadable_file::RULE.id) {
-        ExitCode::from(2)
-    } else if outcome.settled.findings.iter().any(|f| fails(f.level)) {
-        ExitCode::from(1)
-    } else {
-        ExitCode::SUCCESS
+/// What a run looks at, and how.
+#[derive(Clone)]
+pub(crate) struct Plan {
+    /// The code.
+    pub(crate) located: Located,
+    pub(crate) places: Places,
+    /// Configuration, with the command line over it.
+    pub(crate) config: Config,
+}
+
+impl Plan {
+    /// Does it. Call it inside [`run::with_room`].
+    pub(crate) fn check(&self, progress: &dyn run::Progress) -> Result<Outcome, run::RunError> {
+        run::check_located(&self.located, &self.places, &self.config, progress)
     }
 }
 
+/// Finds the code and its configuration.
+pub(crate) fn plan(selection: &Selection, strictness: &Strictness) -> Result<Plan, Error> {
+    let asked = asked(selection, strictness)?;
+    let located = locate(&request(selection)?)?;
+    features(selection, &located)?;
+    let places = Places { file: strictness.config.clone(), none: strictness.no_config, ..located.places() };
+    let mut config = config::load(&places)?;
+    config.asked = asked;
+    Ok(Plan { located, places, config })
+}
+
+/// What the command line says of what is shown.
+fn asked(selection: &Selection, strictness: &Strictness) -> Result<Settings, Error> {
+    let mut levels = Levels::default();
+    for (name, level) in &strictness.levels {
+        let selector = Selector::parse(name).map_err(|e| {
+            let more = if e.nearest.is_none() { "; `cargo uncork rules` lists them" } else { "" };
+            Error::Usage(format!("{e}{more}"))
+        })?;
+        levels.push(selector, *level);
+    }
+    Ok(Settings {
+        levels,
+        severity: strictness.severity.map(Into::into),
+        confidence: strictness.confidence.map(Into::into),
+        tests: (strictness.tests || selection.all_targets).then_some(true),
+    })
+}
+
+/// Features are named as cargo has them; one that no package has is a slip, though all code is analysed anyway.
+fn features(selection: &Selection, located: &Located) -> Result<(), Error> {
+    let packages = located.packages();
+    if packages.is_empty() {
+        return Ok(());
+    }
+    for name in selection.features.iter().flat_map(|f| f.split([',', ' '])).filter(|f| !f.is_empty()) {
+        let (owner, feature) = match name.split_once('/') {
+            Some((owner, feature)) => (Some(owner), feature),
+            None => (None, name),
+        };
+        let mut owners = packages.iter().filter(|p| owner.is_none_or(|o| o == p.name)).peekable();
+        // A feature of something outside the workspace is cargo's to know.
+        if owners.peek().is_none() || owners.clone().any(|p| p.features.iter().any(|f| f == feature)) {
+            continue;
+        }
+        let known = owners.flat_map(|p| p.features.iter().map(String::as_str));
+        let hint = nearest(feature, known).map_or(String::new(), |n| format!("; did you mean `{n}`?"));
+        return Err(Error::Usage(format!("no package of the workspace has the feature `{name}`{hint}")));
+    }
+    Ok(())
+}
+
 /// What is to be looked at.
-pub(crate) fn request(selection: &Selection) -> Result<Request, Error> {
+fn request(selection: &Selection) -> Result<Request, Error> {
     let cwd = std::env::current_dir().map_err(|e| Error::file(".", &e))?;
     let cwd = Utf8PathBuf::from_path_buf(cwd)
         .map_err(|p| Error::Usage(format!("{}: the current folder's name is not UTF-8", p.display())))?;
@@ -113,11 +177,6 @@ pub(crate) fn request(selection: &Selection) -> Result<Request, Error> {
         stdin = Some(text);
         paths.clear();
     }
-    if let Some(manifest) = &selection.manifest_path
-        && !cwd.join(manifest).is_file()
-    {
-        return Err(Error::Usage(format!("{manifest}: no such manifest; name a Cargo.toml")));
-    }
     Ok(Request {
         paths,
         cwd,
@@ -126,55 +185,8 @@ pub(crate) fn request(selection: &Selection) -> Result<Request, Error> {
         workspace: selection.workspace,
         exclude: selection.exclude.clone(),
         stdin,
-        ignore: Vec::new(),
         edited: Default::default(),
     })
-}
-
-/// Configuration with the command line laid over it, and whether warnings fail the run.
-pub(crate) fn configuration(args: &Strictness, request: &Request) -> Result<(Config, bool), Error> {
-    let mut config = match (&args.config, args.no_config) {
-        (Some(path), _) => config::load_file(path)?,
-        (None, true) => Config::default(),
-        (None, false) => {
-            let start = match request.paths.first() {
-                Some(path) => {
-                    let full = request.cwd.join(path);
-                    if full.is_dir() {
-                        full
-                    } else {
-                        full.parent().map_or(request.cwd.clone(), Utf8Path::to_owned)
-                    }
-                }
-                None => request.cwd.clone(),
-            };
-            let root = start
-                .ancestors()
-                .filter(|a| a.join("Cargo.toml").is_file())
-                .last()
-                .map_or(start.clone(), Utf8Path::to_owned);
-            config::load(&root, &start)?
-        }
-    };
-    let mut fail_on_warn = false;
-    for (selector, level) in &args.levels {
-        if selector == "warn" && *level == Level::Deny {
-            fail_on_warn = true;
-            continue;
-        }
-        if let Err(near) = known_selector(selector) {
-            let hint =
-                near.map_or("`cargo uncork rules` lists them".to_owned(), |n| format!("did you mean `{n}`?"));
-            return Err(Error::Usage(format!("unknown rule or group `{selector}`; {hint}")));
-        }
-        config.levels.push((selector.clone(), *level));
-    }
-    config.severity = args.severity.map(Into::into).or(config.severity);
-    config.confidence = args.confidence.map(Into::into).or(config.confidence);
-    if args.tests {
-        config.tests = Some(true);
-    }
-    Ok((config, fail_on_warn))
 }
 
 fn summary(outcome: &Outcome, elapsed: Option<std::time::Duration>) -> Summary {
@@ -221,16 +233,35 @@ fn unreadable(outcome: &Outcome, finding: &Finding) -> Notice {
     }
 }
 
+/// What was read, for `--verbose`.
+fn describe(outcome: &Outcome) {
+    say::note(&format!("root {}", outcome.root));
+    for file in &outcome.config.files {
+        say::note(&format!("configuration {file}"));
+    }
+    let program = &outcome.analysis.program;
+    for krate in &program.crates {
+        let kind = if krate.is_test { "test target, build script or example" } else { "library or binary" };
+        let root = &program.modules[krate.root.0 as usize];
+        say::note(&format!(
+            "{kind} {} (edition {}) {}",
+            krate.name,
+            krate.edition,
+            outcome.analysis.sources.path(root.file)
+        ));
+    }
+}
+
 fn print_timings(outcome: &Outcome) {
     let total: std::time::Duration = outcome.timings.iter().map(|(_, d)| *d).sum();
-    let mut err = std::io::stderr().lock();
+    let line = |name: &str, time: std::time::Duration| {
+        say::line(&format!("{name:>16} {:>9.1} ms", time.as_secs_f64() * 1e3));
+    };
     for (name, time) in &outcome.timings {
-        let _ = writeln!(err, "{name:>16} {:>9.1} ms", time.as_secs_f64() * 1e3);
+        line(name, *time);
         if *name == "analyse" {
-            for (part, time) in &outcome.analysis.timings {
-                let _ = writeln!(err, "{part:>16} {:>9.1} ms", time.as_secs_f64() * 1e3);
-            }
+            outcome.analysis.timings.iter().for_each(|(part, time)| line(part, *time));
         }
     }
-    let _ = writeln!(err, "{:>16} {:>9.1} ms", "total", total.as_secs_f64() * 1e3);
+    line("total", total);
 }

@@ -10,6 +10,8 @@ pub(crate) enum Error {
     #[error(transparent)]
     Run(#[from] uncork_lints::run::RunError),
     #[error(transparent)]
+    Discover(#[from] uncork_lints::discover::DiscoverError),
+    #[error(transparent)]
     Config(#[from] uncork_lints::config::ConfigError),
     #[error("{path}: {message}")]
     File { path: Utf8PathBuf, message: String },
@@ -22,11 +24,6 @@ pub(crate) enum Error {
 impl Error {
     /// An I/O error on a file.
     pub(crate) fn file(path: impl Into<Utf8PathBuf>, error: &io::Error) -> Error {
-        let text = error.to_string();
-        let message = match text.find(" (os error") {
-            Some(at) => text[..at].to_lowercase(),
-            None => text,
-        };
-        Error::File { path: path.into(), message }
+        Error::File { path: path.into(), message: uncork_lints::discover::describe(error) }
     }
 }

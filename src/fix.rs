@@ -3,9 +3,7 @@
 use std::io::{BufReader, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use camino::Utf8PathBuf;
 use clap::{Args, ValueEnum};
 use uncork_fixers::change::{Change, Plan};
 use uncork_fixers::codemods;
@@ -15,14 +13,14 @@ use uncork_fixers::overlay::Overlay;
 use uncork_fixers::session::{self, Request};
 use uncork_fixers::vcs::Allowed;
 use uncork_fixers::verify::{CargoOptions, Verify};
-use uncork_lints::config::Config;
-use uncork_lints::discover::{self, Edited};
+use uncork_lints::discover::Edited;
 use uncork_lints::finding::{Applicability, Level};
 use uncork_lints::run::{self, Outcome};
 
 use crate::args::{ColorArg, Selection, Strictness};
 use crate::error::Error;
-use crate::{check, progress};
+use crate::progress::Progress;
+use crate::{check, interrupt};
 
 #[derive(Args, Debug, Clone, Default)]
 pub(crate) struct FixArgs {
@@ -84,23 +82,21 @@ enum VerifyArg {
 
 /// Runs the command. Status 1 if a finding that fails a check is left, 0 else.
 pub(crate) fn run(args: &FixArgs) -> Result<ExitCode, Error> {
-    let analysed = check::request(&args.selection)?;
-    if analysed.stdin.is_some() {
+    if args.selection.paths.iter().any(|p| p == "-") {
         return Err(Error::Usage(
             "standard input cannot be fixed; name a file, a folder or a project".into(),
         ));
     }
-    let (config, fail_on_warn) = check::configuration(&args.strictness, &analysed)?;
+    let analysed = check::plan(&args.selection, &args.strictness)?;
     for rule in &args.rules {
         if !codemods::fixable().any(|known| known == rule) {
             let known: Vec<&str> = codemods::fixable().collect();
             return Err(Error::Usage(format!("`{rule}` has no fix; rules with one: {}", known.join(", "))));
         }
     }
-    let stop = interruption()?;
-    let spinner = progress::start(args.quiet || args.interactive, "fixing");
+    let progress = Progress::start(args.quiet || args.interactive);
     // Looked at once before anything is planned: where the root is, and whether cargo knows it.
-    let first = run::with_room(|| run::check(&analysed, &config))?;
+    let first = run::with_room(|| analysed.check(&progress))?;
     let request = Request {
         root: first.root.clone(),
         cargo: first.cargo,
@@ -109,22 +105,23 @@ pub(crate) fn run(args: &FixArgs) -> Result<ExitCode, Error> {
         allowed: Allowed { dirty: args.allow_dirty, staged: args.allow_staged, no_vcs: args.allow_no_vcs },
         options: cargo_options(args),
         limits: Limits::default(),
-        stop,
+        stop: interrupt::stop_flag(),
     };
     drop(first);
     let mut left = Vec::new();
     let mut planner = |overlay: &mut Overlay| -> Result<Plan, String> {
-        let plan = plan(&analysed, &config, &args.rules, overlay, &mut left);
+        let plan = interrupt::at_ease(|| plan(&analysed, &args.rules, overlay, &progress, &mut left));
         plan.map_err(|e| e.to_string())
     };
     let colour = colour(args.color);
     let mut asking = Interactive::new(BufReader::new(std::io::stdin()), std::io::stdout(), colour);
     let mut gate = |change: &Change, overlay: &Overlay| match args.interactive {
-        true => asking.ask(change, overlay),
+        true => interrupt::at_ease(|| asking.ask(change, overlay)),
         false => Answer::Apply,
     };
-    let report = session::run(&request, &mut planner, &mut gate)?;
-    drop(spinner);
+    let report = interrupt::careful(|| session::run(&request, &mut planner, &mut gate));
+    drop(progress);
+    let report = report?;
     if args.diff {
         let diff = report.diff(colour);
         crate::output::write(None, |out| out.write_all(diff.as_bytes()))?;
@@ -134,27 +131,26 @@ pub(crate) fn run(args: &FixArgs) -> Result<ExitCode, Error> {
         let _ = err.write_all(report.text().as_bytes());
         let _ = writeln!(err);
     }
-    let fails = |level: &Level| *level == Level::Deny || fail_on_warn && *level == Level::Warn;
-    Ok(if left.iter().any(fails) { ExitCode::from(1) } else { ExitCode::SUCCESS })
+    Ok(if left.contains(&Level::Deny) { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 
 /// Analyses the text as edited so far and plans on it; `left` gets the levels of what was found.
 fn plan(
-    request: &discover::Request,
-    config: &Config,
+    analysed: &check::Plan,
     rules: &[String],
     overlay: &mut Overlay,
+    progress: &Progress,
     left: &mut Vec<Level>,
 ) -> Result<Plan, run::RunError> {
     let edited: Edited =
         Arc::new(overlay.changed().map(|f| (overlay.absolute(f.path), f.after.clone())).collect());
-    let request = discover::Request { edited, ..request.clone() };
-    let outcome: Outcome = run::with_room(|| run::check(&request, config))?;
+    let analysed = check::Plan { located: analysed.located.with_edited(edited), ..analysed.clone() };
+    let outcome: Outcome = run::with_room(|| analysed.check(progress))?;
     let findings = &outcome.settled.findings;
     *left = findings.iter().map(|f| f.level).collect();
     let chosen: Vec<_> =
         findings.iter().filter(|f| rules.is_empty() || rules.contains(&f.rule)).cloned().collect();
-    let mut plan = codemods::plan(&outcome.analysis, &chosen, &config.rules, overlay);
+    let mut plan = codemods::plan(&outcome.analysis, &chosen, &analysed.config.rules, overlay);
     plan.marks = codemods::marks(&outcome.analysis, findings);
     Ok(plan)
 }
@@ -182,15 +178,6 @@ fn cargo_options(args: &FixArgs) -> CargoOptions {
         },
         timeout: std::time::Duration::from_secs(args.timeout),
     }
-}
-
-/// Set when the user presses Ctrl-C: what is half-done is undone, and the run ends.
-fn interruption() -> Result<Arc<AtomicBool>, Error> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let pressed = stop.clone();
-    ctrlc::set_handler(move || pressed.store(true, Ordering::Relaxed))
-        .map_err(|e| Error::File { path: Utf8PathBuf::from("Ctrl-C"), message: e.to_string() })?;
-    Ok(stop)
 }
 
 fn colour(when: ColorArg) -> bool {

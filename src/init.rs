@@ -19,6 +19,10 @@ const TEMPLATE: &str = "\
 # [levels]                # a rule, a group or `all` = \"allow\", \"warn\" or \"deny\"
 # lock-across-io = \"deny\"
 
+# [[overrides]]           # what holds for some paths: levels, severity, confidence, tests
+# paths = [\"crates/legacy/\"]
+# severity = \"high\"
+
 # [rules.duplicate-manager]
 # min-members = 3
 

@@ -8,6 +8,7 @@ mod error;
 mod explain;
 mod fix;
 mod init;
+mod interrupt;
 mod markdown;
 mod output;
 mod panics;
@@ -24,8 +25,13 @@ use args::{Cli, Command};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    interrupt::install();
     panics::guard(|| match args::parse(std::env::args_os()) {
         Ok(cli) => run(cli).unwrap_or_else(|error| {
+            // What was asked to stop and did so has said enough.
+            if interrupt::asked() {
+                return ExitCode::from(interrupt::STATUS);
+            }
             say::error(&error.to_string());
             ExitCode::from(2)
         }),

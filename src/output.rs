@@ -8,6 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::args::{self, CompletionArgs, ManArgs};
 use crate::error::Error;
+use crate::interrupt;
 
 /// Where a report goes.
 pub(crate) enum Target {
@@ -78,6 +79,7 @@ impl Target {
             }
             Target::File(path) => {
                 let beside = Utf8PathBuf::from(format!("{path}.{}.tmp", std::process::id()));
+                interrupt::unfinished(Some(&beside));
                 let write = || {
                     let mut out = BufWriter::new(File::create(&beside)?);
                     f(&mut out)?;
@@ -91,6 +93,7 @@ impl Target {
                 if result.is_err() {
                     drop(fs::remove_file(&beside));
                 }
+                interrupt::unfinished(None);
                 result.map_err(|e| Error::file(path, &e))
             }
         }

@@ -14,6 +14,11 @@ pub(crate) fn error(text: &str) {
     labelled(Style::new().bold().fg_color(Some(AnsiColor::Red.into())), "error", text);
 }
 
+/// A line as it is.
+pub(crate) fn line(text: &str) {
+    let _ = writeln!(anstream::stderr(), "{text}");
+}
+
 /// One line, whatever the text holds.
 fn labelled(style: Style, label: &str, text: &str) {
     let text = text.replace(['\n', '\r'], " ");

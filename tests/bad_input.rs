@@ -117,9 +117,9 @@ fn links_that_lead_in_circles() {
 #[test]
 fn an_empty_folder_and_an_empty_workspace() {
     let world = World::new(&[]);
-    world.run(&["check"]).fails_with(&["a Rust file below"]);
+    world.run(&["check"]).fails_with(&["no Rust file below"]);
     let world = World::new(&[("Cargo.toml", "[workspace]\nmembers = []\n")]);
-    world.run(&["check"]).fails_with(&["Cargo.toml", "no package to check"]);
+    world.run(&["check"]).fails_with(&["Cargo.toml", "no member"]);
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn a_virtual_workspace() {
     ]);
     assert_eq!(world.found(&[]), ["crates/a/src/lib.rs:4 lock-unwrap"]);
     assert_eq!(world.found(&["-p", "b"]), [""; 0]);
-    world.run(&["check", "-p", "aa"]).fails_with(&["package `aa`", "its packages are a, b"]);
+    world.run(&["check", "-p", "aa"]).fails_with(&["package `aa`", "did you mean `a`?"]);
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn configuration_that_nobody_knows() {
     world.write("uncork.toml", "[levels]\nall = \"warn\"\nlock-unwarp = \"deny\"\n");
     world.run(&["check"]).fails_with(&["uncork.toml:3:1", "`lock-unwarp`", "did you mean `lock-unwrap`?"]);
     world.write("uncork.toml", "[levels]\nall = \"forbid\"\n");
-    world.run(&["check"]).fails_with(&["uncork.toml:2:7", "unknown value `forbid`"]);
+    world.run(&["check"]).fails_with(&["uncork.toml:2:7", "not `forbid`"]);
     world.write("uncork.toml", "[rules.lock-unwrap]\npoisn = \"recover\"\n");
     world.run(&["check"]).fails_with(&["uncork.toml:2:1", "`poisn`", "did you mean `poison`?"]);
     world.write("uncork.toml", "exclude = \"a\"\n");
@@ -159,7 +159,7 @@ fn configuration_that_nobody_knows() {
     world.run(&["check"]).fails_with(&["uncork.toml:2:1", "`lok`", "did you mean `lock`?"]);
     world.write("uncork.toml", "a = [\n");
     world.run(&["check"]).fails_with(&["uncork.toml:"]);
-    world.run(&["check", "--no-config", "--config", "x.toml"]);
+    world.run(&["check", "--no-config", "--config", "x.toml"]).fails_with(&["--no-config"]);
     let ran = world.run(&["check", "--no-config"]);
     assert_eq!(ran.status, 0, "{ran:?}");
     world.run(&["check", "--config", "gone.toml"]).fails_with(&["gone.toml", "no such file"]);
@@ -169,10 +169,56 @@ fn configuration_that_nobody_knows() {
 fn configuration_in_a_manifest() {
     let text = manifest("demo") + "[package.metadata.uncork]\nseverty = \"high\"\n";
     let world = World::new(&[("Cargo.toml", &text), ("src/lib.rs", UNWRAP)]);
-    world.run(&["check"]).fails_with(&["Cargo.toml [package.metadata.uncork]", "did you mean `severity`?"]);
+    world.run(&["check"]).fails_with(&["Cargo.toml:6:1", "did you mean `severity`?"]);
+    let text = manifest("demo") + "[package.metadata.uncork]\ntests = 1\n";
+    world.write("Cargo.toml", text);
+    world.run(&["check"]).fails_with(&["Cargo.toml:6:9", "`tests` wants `true` or `false`, not an integer"]);
     let text = manifest("demo") + "[package.metadata.uncork.levels]\nlock-unwrap = \"deny\"\n";
     world.write("Cargo.toml", text);
     assert_eq!(world.run(&["check"]).status, 1);
+    // The file beside it wins where both speak.
+    world.write("uncork.toml", "[levels]\nlock-unwrap = \"warn\"\n");
+    assert_eq!(world.run(&["check"]).status, 0);
+    world.write("uncork.toml", "severity = \"low\"\n");
+    assert_eq!(world.run(&["check"]).status, 1);
+}
+
+#[test]
+fn configuration_in_the_wrong_folder() {
+    let world = two_packages();
+    world.write("crates/b/uncork.toml", "[rules.lock-unwrap]\npoison = \"propagate\"\n");
+    world.run(&["check"]).fails_with(&["crates/b/uncork.toml:1:2", "`rules` belongs in the workspace root"]);
+    world.write("crates/b/uncork.toml", "overides = []\n");
+    world.run(&["check"]).fails_with(&["crates/b/uncork.toml:1:1", "did you mean `overrides`?"]);
+    world.write("crates/b/uncork.toml", "[[overrides]]\nlevels = { all = \"deny\" }\n");
+    world.run(&["check"]).fails_with(&["crates/b/uncork.toml:1:1", "needs `paths`"]);
+    world.write("crates/b/uncork.toml", "");
+    world.write("crates/b/src/uncork.toml", "exclude = [\"x.rs\"]\n");
+    world.run(&["check"]).fails_with(&["crates/b/src/uncork.toml:1:1", "`exclude` belongs in"]);
+}
+
+#[test]
+fn features_that_no_package_has() {
+    let world = two_packages();
+    world.write("crates/a/Cargo.toml", manifest("a") + "[features]\nfast = []\n");
+    for fine in ["fast", "a/fast", "fast,a/fast", "elsewhere/any"] {
+        assert_eq!(world.run(&["check", "--features", fine]).status, 0, "{fine}");
+    }
+    world.run(&["check", "--features", "fsat"]).fails_with(&["feature `fsat`", "did you mean `fast`?"]);
+    world.run(&["check", "-F", "b/fast"]).fails_with(&["feature `b/fast`"]);
+    let ran = world.run(&["check", "--no-default-features"]);
+    assert!(ran.status == 0 && ran.err.contains("changes nothing"), "{ran:?}");
+}
+
+/// A virtual workspace of two libraries, each with a finding.
+fn two_packages() -> World {
+    World::new(&[
+        ("Cargo.toml", "[workspace]\nmembers = [\"crates/*\"]\nresolver = \"3\"\n"),
+        ("crates/a/Cargo.toml", &manifest("a")),
+        ("crates/a/src/lib.rs", UNWRAP),
+        ("crates/b/Cargo.toml", &manifest("b")),
+        ("crates/b/src/lib.rs", UNWRAP),
+    ])
 }
 
 #[test]

@@ -198,3 +198,83 @@ fn timings_and_statistics() {
     assert!(ran.err.contains("total"), "{ran:?}");
     assert!(ran.out.contains("lock-unwrap"), "{ran:?}");
 }
+
+/// A workspace in which `app` uses the lock that `base` declares.
+fn layered() -> World {
+    World::new(&[
+        ("Cargo.toml", "[workspace]\nmembers = [\"crates/*\"]\nresolver = \"3\"\n"),
+        ("crates/base/Cargo.toml", &manifest("base")),
+        ("crates/base/src/lib.rs", &format!("pub type Shared = std::sync::Mutex<u64>;\n{UNWRAP}")),
+        ("crates/base/tests/it.rs", UNWRAP),
+        ("crates/app/Cargo.toml", &(manifest("app") + "[dependencies]\nbase = { path = \"../base\" }\n")),
+        ("crates/app/src/lib.rs", "pub fn get(n: &base::Shared) -> u64 {\n    *n.lock().unwrap()\n}\n"),
+        ("crates/other/Cargo.toml", &manifest("other")),
+        ("crates/other/src/lib.rs", UNWRAP),
+    ])
+}
+
+#[test]
+fn a_package_is_read_with_what_it_uses_and_reported_alone() {
+    let world = layered();
+    assert_eq!(world.found(&["-p", "app"]), ["crates/app/src/lib.rs:2 lock-unwrap"]);
+    assert_eq!(world.found(&["-p", "app", "--tests"]), ["crates/app/src/lib.rs:2 lock-unwrap"]);
+    assert_eq!(world.found(&["crates/app"]), ["crates/app/src/lib.rs:2 lock-unwrap"]);
+    assert_eq!(world.found(&["-p", "ba*"]), ["crates/base/src/lib.rs:5 lock-unwrap"]);
+    assert_eq!(
+        world.found(&["--exclude", "app", "--exclude", "other"]),
+        ["crates/base/src/lib.rs:5 lock-unwrap"]
+    );
+    assert_eq!(world.found(&[]).len(), 3);
+    let ran = world.run(&["check", "-p", "app", "-v"]);
+    assert!(ran.err.contains("library or binary base (edition 2024) crates/base/src/lib.rs"), "{ran:?}");
+    assert!(!ran.err.contains("crates/other"), "{ran:?}");
+}
+
+#[test]
+fn all_targets_means_tests_as_well() {
+    let world = layered();
+    for flag in ["--all-targets", "--tests"] {
+        let found = world.found(&["-p", "base", flag]);
+        assert_eq!(found, ["crates/base/src/lib.rs:5 lock-unwrap", "crates/base/tests/it.rs:4 lock-unwrap"]);
+    }
+}
+
+#[test]
+fn the_nearest_configuration_wins() {
+    let world = layered();
+    let status = |args: &[&str]| world.run(&[&["check"], args].concat()).status;
+    world.write("uncork.toml", "[levels]\nlock-unwrap = \"allow\"\n");
+    assert_eq!(world.found(&[]), [""; 0]);
+    world.write("crates/app/uncork.toml", "[levels]\nlock-unwrap = \"deny\"\n");
+    assert_eq!(world.found(&[]), ["crates/app/src/lib.rs:2 lock-unwrap"]);
+    assert_eq!((status(&[]), status(&["-p", "other"]), status(&["-W", "all"])), (1, 0, 0));
+    // Between root and package, and below a package.
+    world.write("crates/uncork.toml", "[levels]\nreliability = \"warn\"\n");
+    assert_eq!(world.found(&[]).len(), 3);
+    assert_eq!(status(&[]), 1);
+    world.write("crates/app/src/uncork.toml", "severity = \"critical\"\n");
+    assert_eq!(world.found(&[]).len(), 2);
+    assert_eq!(world.found(&["--severity", "low"]).len(), 3, "the command line wins");
+    assert_eq!(world.found(&["--no-config"]).len(), 3);
+}
+
+#[test]
+fn overrides_are_for_their_paths() {
+    let world = layered();
+    let text = "[[overrides]]\npaths = [\"crates/o*/\", \"crates/base/src/*.rs\"]\nlevels = { all = \"allow\", contention = \"deny\" }\n";
+    world.write("uncork.toml", text);
+    assert_eq!(world.found(&[]), ["crates/app/src/lib.rs:2 lock-unwrap"]);
+    world.write("uncork.toml", "[[overrides]]\npaths = [\"tests/\"]\ntests = true\n");
+    assert!(world.found(&[]).contains(&"crates/base/tests/it.rs:4 lock-unwrap".to_owned()));
+    // A rule that is off elsewhere still runs for the paths that want it.
+    let text = "[levels]\nall = \"allow\"\n[[overrides]]\npaths = [\"crates/app\"]\nlevels = { lock-unwrap = \"warn\" }\n";
+    world.write("uncork.toml", text);
+    assert_eq!(world.found(&[]), ["crates/app/src/lib.rs:2 lock-unwrap"]);
+}
+
+#[test]
+fn denied_warnings_are_errors_in_the_report() {
+    let world = World::package(UNWRAP);
+    let ran = world.run(&["check", "--deny", "warn", "--format", "short"]);
+    assert!(ran.status == 1 && ran.out.contains("error[lock-unwrap]"), "{ran:?}");
+}

@@ -5,13 +5,12 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 
 use crate::Analysis;
-use crate::config::Config;
-use crate::discover::{DiscoverError, Project, Request, discover};
-use crate::finding::{Finding, Level};
-use crate::hir::FileHir;
-use crate::knowledge::{Knowledge, KnowledgeError};
+use crate::config::{self, Config, ConfigError, Places};
+use crate::discover::{DiscoverError, Located, Project, Request, locate};
+use crate::finding::Finding;
+use crate::knowledge::Knowledge;
 use crate::rules;
-use crate::settle::{Settled, settle};
+use crate::settle::{Scene, Settled, settle};
 use crate::source::Location;
 
 /// Why a run could not be done: one line.
@@ -20,10 +19,23 @@ pub enum RunError {
     /// Nothing to analyse.
     #[error(transparent)]
     Discover(#[from] DiscoverError),
-    /// The user's knowledge tables.
+    /// A mistake in a configuration that was found beside the code.
     #[error(transparent)]
-    Knowledge(#[from] KnowledgeError),
+    Config(#[from] ConfigError),
 }
+
+/// Told how far the run is. All methods do nothing by default; they may be called from any thread.
+pub trait Progress: Sync {
+    /// A phase begins.
+    fn phase(&self, name: &'static str) {
+        let _ = name;
+    }
+
+    /// A file has been read and lowered.
+    fn file(&self) {}
+}
+
+impl Progress for () {}
 
 /// How long each phase took.
 pub type Timings = Vec<(&'static str, Duration)>;
@@ -44,6 +56,8 @@ pub struct Outcome {
     pub root: camino::Utf8PathBuf,
     /// Whether a cargo workspace was found.
     pub cargo: bool,
+    /// What was configured, in all.
+    pub config: Config,
 }
 
 /// Stack of the threads that walk trees, in bytes; only what is touched is backed by memory.
@@ -57,40 +71,58 @@ pub fn with_room<T: Send>(f: impl FnOnce() -> T + Send) -> T {
     }
 }
 
-/// Discovers, analyses and settles. Call it inside [`with_room`].
+/// Locates what `request` names, and does the rest as [`check_located`]; reads no configuration.
 ///
 /// # Errors
 ///
 /// [`RunError`] where nothing could be analysed.
 pub fn check(request: &Request, config: &Config) -> Result<Outcome, RunError> {
+    let located = locate(request)?;
+    let bare = Places { none: true, ..located.places() };
+    check_located(&located, &bare, config, &())
+}
+
+/// Reads, analyses and settles what was located. `config` as loaded from `places`; what stands in folders of the code is
+/// added to it. Call it inside [`with_room`].
+///
+/// # Errors
+///
+/// [`RunError`] where nothing could be analysed.
+pub fn check_located(
+    located: &Located,
+    places: &Places,
+    config: &Config,
+    progress: &dyn Progress,
+) -> Result<Outcome, RunError> {
     let mut timings: Timings = Vec::new();
     let mut clock = Instant::now();
     let mut lap = |name, timings: &mut Timings| {
-        timings.push((name, clock.elapsed()));
-        clock = Instant::now();
+        timings.push((name, std::mem::replace(&mut clock, Instant::now()).elapsed()));
     };
-    let mut knowledge = Knowledge::builtin();
-    knowledge.extend(&config.knowledge)?;
-    lap("knowledge", &mut timings);
-    let mut request = request.clone();
-    request.ignore.extend(config.exclude.iter().cloned());
-    let Project { root, sources, files, input, unreadable, mut notices, outside, shown, cargo } =
-        discover(&request)?;
+    progress.phase("reading the code");
+    let Project { root, sources, files, input, unreadable, mut notices, outside, shown, cargo, .. } =
+        located.load(&config.exclude, progress)?;
     if outside > 0 {
-        let (noun, verb) = if outside == 1 { ("file", "lies") } else { ("files", "lie") };
-        notices.push(format!(
-            "{outside} .rs {noun} {verb} outside every target and {verb2} not analysed",
-            verb2 = if outside == 1 { "is" } else { "are" }
-        ));
+        notices.push(match outside {
+            1 => "1 .rs file lies outside every target and is not analysed".to_owned(),
+            n => format!("{n} .rs files lie outside every target and are not analysed"),
+        });
     }
+    let mut config = config.clone();
+    let folders = sources.iter().filter_map(|(_, f)| root.join(&f.path).parent().map(ToOwned::to_owned));
+    config::load_near(places, folders, &mut config)?;
     lap("read and parse", &mut timings);
+    progress.phase("linking");
+    let knowledge = config.knowledge.clone().unwrap_or_else(Knowledge::builtin);
     let program = crate::link::link(files, &input, knowledge);
     lap("link", &mut timings);
+    progress.phase("analysing");
     let analysis = Analysis::with_options(sources, program, config.rules.clone());
     lap("analyse", &mut timings);
+    progress.phase("checking");
     let mut findings: Vec<Finding> = rules::ALL
         .par_iter()
-        .filter(|rule| config.level(rule) != Level::Allow)
+        .filter(|rule| config.may_show(rule))
         .map(|rule| {
             let mut found = Vec::new();
             (rule.check)(&analysis, &mut found);
@@ -108,8 +140,8 @@ pub fn check(request: &Request, config: &Config) -> Result<Outcome, RunError> {
         findings.push(finding);
     }
     lap("check", &mut timings);
-    let files: &[FileHir] = &analysis.program.files;
-    let settled = settle(&analysis.sources, files, findings, config, &shown);
+    let scene = Scene { sources: &analysis.sources, program: &analysis.program, root: &root, shown: &shown };
+    let settled = settle(scene, findings, &config);
     lap("settle", &mut timings);
-    Ok(Outcome { settled, notices, unreadable: unreadable.len(), timings, root, cargo, analysis })
+    Ok(Outcome { settled, notices, unreadable: unreadable.len(), timings, root, cargo, config, analysis })
 }

@@ -1,155 +1,145 @@
-//! Finds and reads configuration. Whatever is wrong is one line with its place and, where one is near, the right word.
+//! Which configuration files count, and reading them.
 
-use camino::Utf8Path;
-use serde::Deserialize;
+use std::collections::BTreeSet;
 
-use super::{Config, File, known_selector, nearest};
-use crate::finding::Level;
+use camino::{Utf8Path, Utf8PathBuf};
+use toml::de::{DeTable, DeValue};
 
-/// What is wrong with a configuration: one line.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{place}: {message}")]
-pub struct ConfigError {
-    /// `path:line:column`.
-    pub place: String,
-    /// What is wrong and what to do.
-    pub message: String,
+use super::parse::{self, Standing};
+use super::value::{Reader, place};
+use super::{Config, ConfigError};
+
+/// Where to look.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    /// The analysed root, absolute.
+    pub root: Utf8PathBuf,
+    /// Folders of the workspace's packages, absolute.
+    pub packages: Vec<Utf8PathBuf>,
+    /// Without a cargo workspace: the folder from which configuration is looked for, upwards.
+    pub start: Option<Utf8PathBuf>,
+    /// `--config`: this file, and no other.
+    pub file: Option<Utf8PathBuf>,
+    /// `--no-config`
+    pub none: bool,
 }
 
-/// Loads what holds for `cwd`: the manifest's metadata and the root's `uncork.toml` as a base, the nearest `uncork.toml`
-/// over it.
+/// Reads the configuration of a run.
 ///
 /// # Errors
-///
-/// The first mistake found.
-pub fn load(root: &Utf8Path, cwd: &Utf8Path) -> Result<Config, ConfigError> {
+/// The first mistake, with its place.
+pub fn load(places: &Places) -> Result<Config, ConfigError> {
     let mut config = Config::default();
-    let mut manifests = vec![root.join("Cargo.toml")];
-    if let Some(near) = cwd
-        .ancestors()
-        .take_while(|a| a.starts_with(root))
-        .map(|a| a.join("Cargo.toml"))
-        .find(|m| m.is_file())
-        && near != manifests[0]
-    {
-        manifests.push(near);
-    }
-    for manifest in manifests {
-        if let Some(found) = from_manifest(&manifest)? {
-            config.overlay(found);
-        }
-    }
-    let base = root.join("uncork.toml");
-    let nearest = cwd.ancestors().map(|a| a.join("uncork.toml")).find(|p| p.is_file());
-    if base.is_file() && nearest.as_ref() != Some(&base) && cwd.starts_with(root) {
-        config.overlay(load_file(&base)?);
-    } else if base.is_file() && !cwd.starts_with(root) {
-        config.overlay(load_file(&base)?);
+    if places.none {
         return Ok(config);
     }
-    if let Some(path) = nearest {
-        config.overlay(load_file(&path)?);
+    if let Some(file) = &places.file {
+        file_config(file, &places.root, Standing::Root, &mut config)?;
+        return Ok(config);
+    }
+    if let Some(start) = &places.start {
+        for dir in start.ancestors() {
+            folder_config(dir, Standing::Root, &mut config)?;
+            if !config.files.is_empty() {
+                break;
+            }
+        }
+        return Ok(config);
+    }
+    folder_config(&places.root, Standing::Root, &mut config)?;
+    // Folders between the root and the packages, outer ones first: the nearest wins.
+    let mut below: BTreeSet<&Utf8Path> = BTreeSet::new();
+    for package in &places.packages {
+        below.extend(package.ancestors().take_while(|a| *a != places.root && a.starts_with(&places.root)));
+    }
+    for dir in below {
+        folder_config(dir, Standing::Package, &mut config)?;
     }
     Ok(config)
 }
 
-/// Loads one file.
+/// Adds what `uncork.toml`s further down say for the files below them. `folders`: those of the code read, absolute.
 ///
 /// # Errors
-///
-/// The first mistake in it.
-pub fn load_file(path: &Utf8Path) -> Result<Config, ConfigError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|e| ConfigError { place: path.to_string(), message: crate::discover::describe(&e) })?;
-    let file: File = toml::from_str(&text).map_err(|e| explain(path, &text, 0, &e))?;
-    convert(path, &text, file)
-}
-
-fn from_manifest(path: &Utf8Path) -> Result<Option<Config>, ConfigError> {
-    let Ok(text) = std::fs::read_to_string(path) else { return Ok(None) };
-    // A broken manifest is discovery's to report.
-    let Ok(table) = text.parse::<toml::Table>() else { return Ok(None) };
-    let mut config = None;
-    for section in ["workspace", "package"] {
-        let value = table.get(section).and_then(|s| s.get("metadata")).and_then(|m| m.get("uncork"));
-        if let Some(value) = value {
-            let file = File::deserialize(value.clone()).map_err(|e| {
-                let place = format!("{path} [{section}.metadata.uncork]");
-                ConfigError { place, message: reword(e.message()) }
-            })?;
-            let found = convert(path, &text, file)?;
-            match &mut config {
-                None => config = Some(found),
-                Some(c) => Config::overlay(c, found),
+/// The first mistake, with its place.
+pub fn load_near(
+    places: &Places,
+    folders: impl IntoIterator<Item = Utf8PathBuf>,
+    config: &mut Config,
+) -> Result<(), ConfigError> {
+    if places.none || places.file.is_some() {
+        return Ok(());
+    }
+    let mut below: BTreeSet<Utf8PathBuf> = BTreeSet::new();
+    for folder in folders {
+        for dir in folder.ancestors().take_while(|a| *a != places.root && a.starts_with(&places.root)) {
+            if !below.insert(dir.to_owned()) {
+                break;
             }
         }
     }
-    Ok(config)
-}
-
-fn convert(path: &Utf8Path, text: &str, file: File) -> Result<Config, ConfigError> {
-    let mut levels: Vec<(String, Level)> = file.levels.into_iter().collect();
-    for (selector, _) in &levels {
-        if let Err(near) = known_selector(selector) {
-            let hint = near.map_or(String::new(), |n| format!("; did you mean `{n}`?"));
-            return Err(ConfigError {
-                place: place(path, text, find_key(text, selector)),
-                message: format!("unknown rule or group `{selector}`{hint}"),
-            });
+    for dir in below {
+        let file = dir.join("uncork.toml");
+        if file.is_file() && !config.files.contains(&file) {
+            file_config(&file, &dir, Standing::Deep, config)?;
         }
     }
-    // `all` first, then groups, then rules: the more exact wins whatever the order of the table.
-    levels.sort_by_key(|(s, _)| {
-        let rule = crate::rules::ALL.iter().any(|r| r.id == s);
-        if s == "all" { 0 } else { 1 + u8::from(rule) }
-    });
-    Ok(Config {
-        levels,
-        severity: file.severity,
-        confidence: file.confidence,
-        tests: file.tests,
-        exclude: file.exclude,
-        rules: file.rules,
-        knowledge: file.knowledge.map(|k| (path.to_string(), k)).into_iter().collect(),
-    })
+    Ok(())
 }
 
-fn find_key(text: &str, key: &str) -> usize {
-    let mut at = 0;
-    for line in text.split_inclusive('\n') {
-        if line.trim_start().trim_start_matches(['"', '\'']).starts_with(key) {
-            return at + (line.len() - line.trim_start().len());
+/// What a folder's manifest holds, and its `uncork.toml` over that.
+fn folder_config(dir: &Utf8Path, standing: Standing, config: &mut Config) -> Result<(), ConfigError> {
+    manifest_config(dir, standing, config)?;
+    let file = dir.join("uncork.toml");
+    match file.is_file() {
+        true => file_config(&file, dir, standing, config),
+        false => Ok(()),
+    }
+}
+
+/// `[workspace.metadata.uncork]` and `[package.metadata.uncork]`.
+fn manifest_config(dir: &Utf8Path, standing: Standing, config: &mut Config) -> Result<(), ConfigError> {
+    let manifest = dir.join("Cargo.toml");
+    let Ok(text) = std::fs::read_to_string(&manifest) else { return Ok(()) };
+    if !text.contains("uncork") {
+        return Ok(());
+    }
+    // A broken manifest is discovery's to report.
+    let Ok(table) = DeTable::parse(&text) else { return Ok(()) };
+    let reader = Reader { path: &manifest, text: &text };
+    for section in ["workspace", "package"] {
+        let found = table
+            .get_ref()
+            .get(section)
+            .and_then(|v| v.get_ref().get("metadata"))
+            .and_then(|v| v.get_ref().get("uncork"));
+        if let Some(value) = found {
+            let DeValue::Table(table) = value.get_ref() else {
+                return Err(reader.error(value.span(), format!("`{section}.metadata.uncork` wants a table")));
+            };
+            config.files.push(manifest.clone());
+            parse::read(reader, table, dir, standing, config)?;
         }
-        at += line.len();
     }
-    0
+    Ok(())
 }
 
-fn place(path: &Utf8Path, text: &str, offset: usize) -> String {
-    let before = text.get(..offset.min(text.len())).unwrap_or("");
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().map_or(0, |l| l.chars().count()) + 1;
-    format!("{path}:{line}:{column}")
-}
-
-fn explain(path: &Utf8Path, text: &str, shift: usize, error: &toml::de::Error) -> ConfigError {
-    let offset = error.span().map_or(0, |s| s.start) + shift;
-    ConfigError { place: place(path, text, offset), message: reword(error.message()) }
-}
-
-/// serde's "unknown field `x`, expected one of `a`, `b`" with the nearest of them first.
-fn reword(message: &str) -> String {
-    let message = message.replace('\n', " ");
-    let Some(rest) =
-        message.strip_prefix("unknown field `").or_else(|| message.strip_prefix("unknown variant `"))
-    else {
-        return message;
-    };
-    let what = if message.starts_with("unknown field") { "key" } else { "value" };
-    let Some((name, expected)) = rest.split_once('`') else { return message };
-    let known: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
-    match nearest(name, known.iter().copied()) {
-        Some(near) => format!("unknown {what} `{name}`; did you mean `{near}`?"),
-        None => format!("unknown {what} `{name}`; known are {}", known.join(", ")),
-    }
+fn file_config(
+    file: &Utf8Path,
+    base: &Utf8Path,
+    standing: Standing,
+    config: &mut Config,
+) -> Result<(), ConfigError> {
+    let text = std::fs::read_to_string(file).map_err(|e| ConfigError {
+        path: file.to_owned(),
+        line: 1,
+        column: 1,
+        message: crate::discover::describe(&e),
+    })?;
+    let table = DeTable::parse(&text).map_err(|e| {
+        let (line, column) = place(&text, e.span().map_or(0, |s| s.start));
+        ConfigError { path: file.to_owned(), line, column, message: e.message().replace('\n', ", ") }
+    })?;
+    config.files.push(file.to_owned());
+    parse::read(Reader { path: file, text: &text }, table.get_ref(), base, standing, config)
 }

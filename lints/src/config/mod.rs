@@ -1,201 +1,141 @@
-//! What the user has set: `uncork.toml`, or `[workspace.metadata.uncork]` and `[package.metadata.uncork]`.
+//! Configuration: `uncork.toml`, `[workspace.metadata.uncork]`, `[package.metadata.uncork]`.
+//!
+//! The workspace root's configuration is the base; one nearer to a file wins for the files below its folder. Keys that
+//! nobody knows are errors that name the nearest known one.
 
+mod levels;
 mod load;
+mod nearest;
+mod options;
+mod parse;
+mod value;
 
-pub use load::{ConfigError, load, load_file};
+pub use levels::{Levels, Selector, UnknownRule};
+pub use load::{Places, load, load_near};
+pub(crate) use nearest::hint;
+pub use nearest::nearest;
+pub use options::{
+    CacheKind, CacheOptions, ConcurrentMap, DuplicateOptions, LockIoOptions, LockUnwrapOptions, Poison,
+    RuleOptions, SharedMapOptions,
+};
 
-use std::collections::BTreeMap;
-
-use serde::Deserialize;
+use camino::{Utf8Path, Utf8PathBuf};
+use ignore::gitignore::Gitignore;
 
 use crate::finding::{Confidence, Level, Severity};
-use crate::knowledge::KnowledgeFile;
-use crate::rule::{Group, Rule};
-use crate::rules;
+use crate::knowledge::Knowledge;
+use crate::rule::Rule;
 
-/// The settings of a run, defaults filled in where asked for.
+/// A mistake in a configuration file, in one line that names file and place.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{path}:{line}:{column}: {message}")]
+pub struct ConfigError {
+    /// The file.
+    pub path: Utf8PathBuf,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// What is wrong, and where it can be told, what was meant.
+    pub message: String,
+}
+
+/// All that is set for a run: what configuration files say, and what the command line says over them.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
-    /// Rule, group or `all`, and the level; later ones win.
-    pub levels: Vec<(String, Level)>,
-    /// Least severity shown.
-    pub severity: Option<Severity>,
-    /// Least confidence shown.
-    pub confidence: Option<Confidence>,
-    /// Show findings in test code.
-    pub tests: Option<bool>,
-    /// Globs of paths to leave out.
-    pub exclude: Vec<String>,
+    /// The files read, in order.
+    pub files: Vec<Utf8PathBuf>,
+    /// What holds everywhere.
+    pub base: Settings,
+    /// What holds for some paths; later ones win.
+    pub overrides: Vec<Override>,
+    /// What the command line says; it wins over all of the above.
+    pub asked: Settings,
+    /// Paths left out of the analysis: patterns as in `.gitignore`, each relative to a folder.
+    pub exclude: Vec<Exclude>,
     /// Options of rules.
     pub rules: RuleOptions,
-    /// What the user knows of outside code.
-    pub knowledge: Vec<(String, KnowledgeFile)>,
+    /// What is known of outside code, the user's additions included; `None` without any.
+    pub knowledge: Option<Knowledge>,
 }
 
-/// Options of rules, `[rules.<rule>]`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct RuleOptions {
-    /// `[rules.duplicate-manager]`
-    pub duplicate_manager: DuplicateOptions,
-    /// `[rules.duplicate-method]`
-    pub duplicate_method: DuplicateOptions,
-    /// `[rules.duplicate-handler]`
-    pub duplicate_handler: DuplicateOptions,
-    /// `[rules.lock-unwrap]`
-    pub lock_unwrap: LockUnwrapOptions,
-    /// `[rules.shared-map-lock]`
-    pub shared_map_lock: SharedMapOptions,
-    /// `[rules.unbounded-cache]`
-    pub unbounded_cache: CacheOptions,
-    /// `[rules.lock-across-io]`
-    pub lock_across_io: LockIoOptions,
+/// What is shown of what is found, as far as it is set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Levels of rules.
+    pub levels: Levels,
+    /// The least severity shown.
+    pub severity: Option<Severity>,
+    /// The least confidence shown.
+    pub confidence: Option<Confidence>,
+    /// Whether findings in test code are shown.
+    pub tests: Option<bool>,
 }
 
-/// Options of the duplication rules.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct DuplicateOptions {
-    /// The least number of members of a cluster (3 unless set).
-    pub min_members: Option<usize>,
-}
-
-/// Options of `lock-unwrap`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct LockUnwrapOptions {
-    /// What the fix does with a poisoned lock.
-    pub poison: Poison,
-}
-
-/// What to do with a poisoned lock.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Poison {
-    /// Take the value all the same.
-    #[default]
-    Recover,
-    /// Return an error.
-    Propagate,
-    /// Use locks that do not poison.
-    ParkingLot,
-}
-
-/// Options of `shared-map-lock`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct SharedMapOptions {
-    /// What the fix migrates to.
-    pub map: ConcurrentMap,
-}
-
-/// Concurrent maps the fix knows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[allow(missing_docs)]
-pub enum ConcurrentMap {
-    #[default]
-    Dashmap,
-    Papaya,
-}
-
-/// Options of `unbounded-cache`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct CacheOptions {
-    /// What the fix migrates to.
-    pub cache: CacheKind,
-    /// The capacity it writes, in entries.
-    pub capacity: usize,
-}
-
-impl Default for CacheOptions {
-    fn default() -> CacheOptions {
-        CacheOptions { cache: CacheKind::QuickCache, capacity: 10_000 }
-    }
-}
-
-/// Bounded caches the fix knows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[allow(missing_docs)]
-pub enum CacheKind {
-    #[default]
-    QuickCache,
-    Lru,
-    Moka,
-}
-
-/// Options of `lock-across-io`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct LockIoOptions {
-    /// Count `print!` and its like as I/O.
-    pub stdio: bool,
-}
-
-impl Config {
-    /// The level of a rule: its own, then what is set for `all`, its group, itself; later settings win.
-    pub fn level(&self, rule: &Rule) -> Level {
-        self.set_level(rule).unwrap_or(rule.level)
-    }
-
-    /// The level that is set for a rule; `None` where the rule's own choice stands, which may differ by finding.
-    pub fn set_level(&self, rule: &Rule) -> Option<Level> {
-        self.levels
-            .iter()
-            .filter(|(selector, _)| selects(selector, rule))
-            .map(|(_, level)| *level)
-            .next_back()
-    }
-
-    /// Lays another configuration over this one.
-    pub fn overlay(&mut self, other: Config) {
-        self.levels.extend(other.levels);
+impl Settings {
+    /// Lays others over these.
+    fn overlay(&mut self, other: &Settings) {
+        self.levels.extend(&other.levels);
         self.severity = other.severity.or(self.severity);
         self.confidence = other.confidence.or(self.confidence);
         self.tests = other.tests.or(self.tests);
-        self.exclude.extend(other.exclude);
-        self.knowledge.extend(other.knowledge);
-        self.rules = other.rules;
     }
 }
 
-/// Whether a selector (rule id, group, `all`) means a rule.
-pub fn selects(selector: &str, rule: &Rule) -> bool {
-    selector == "all" || selector == rule.id || selector == rule.group.name()
+/// Settings for some paths.
+#[derive(Clone, Debug)]
+pub struct Override {
+    /// Matches absolute paths.
+    pub paths: Gitignore,
+    /// What holds there.
+    pub settings: Settings,
 }
 
-/// Whether a selector means anything; if not, the nearest that does.
-///
-/// # Errors
-///
-/// The nearest known selector, where one is near.
-pub fn known_selector(selector: &str) -> Result<(), Option<&'static str>> {
-    let all: Vec<&'static str> =
-        rules::ALL.iter().map(|r| r.id).chain(Group::ALL.iter().map(|g| g.name())).chain(["all"]).collect();
-    if all.contains(&selector) { Ok(()) } else { Err(nearest(selector, all)) }
+impl Override {
+    /// Whether a file lies among the paths. `full` is absolute.
+    pub fn covers(&self, full: &Utf8Path) -> bool {
+        full.starts_with(Utf8Path::from_path(self.paths.path()).unwrap_or(Utf8Path::new("")))
+            && self.paths.matched_path_or_any_parents(full, false).is_ignore()
+    }
 }
 
-/// The nearest of some names, if one is near enough to be meant.
-pub fn nearest<'n>(name: &str, among: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    among
-        .into_iter()
-        .map(|a| (strsim::damerau_levenshtein(name, a), a))
-        .min()
-        .filter(|(distance, a)| *distance <= 1 + a.len() / 3)
-        .map(|(_, a)| a)
+/// A pattern of paths left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exclude {
+    /// What the pattern is relative to, absolute.
+    pub base: Utf8PathBuf,
+    /// As in `.gitignore`.
+    pub pattern: String,
 }
 
-/// One file as written.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-struct File {
-    levels: BTreeMap<String, Level>,
-    severity: Option<Severity>,
-    confidence: Option<Confidence>,
-    tests: Option<bool>,
-    exclude: Vec<String>,
-    rules: RuleOptions,
-    knowledge: Option<KnowledgeFile>,
+impl Config {
+    /// A configuration that gives one level to one rule, group or all.
+    pub fn with_level(selector: Selector, level: Level) -> Config {
+        let mut config = Config::default();
+        config.base.levels.push(selector, level);
+        config
+    }
+
+    /// What holds in a file. `full` is absolute.
+    pub fn at(&self, full: &Utf8Path) -> Settings {
+        let mut settings = self.base.clone();
+        for entry in self.overrides.iter().filter(|o| o.covers(full)) {
+            settings.overlay(&entry.settings);
+        }
+        settings.overlay(&self.asked);
+        settings
+    }
+
+    /// Whether any file may show findings of a rule; if not it need not run.
+    pub fn may_show(&self, rule: &Rule) -> bool {
+        let set = |settings: &Settings| settings.levels.of(rule);
+        let shows = |level: Level| level > Level::Allow;
+        match set(&self.asked) {
+            Some(level) => shows(level),
+            None => {
+                shows(set(&self.base).unwrap_or(rule.level))
+                    || self.overrides.iter().any(|o| set(&o.settings).is_some_and(shows))
+            }
+        }
+    }
 }

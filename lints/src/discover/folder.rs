@@ -1,45 +1,40 @@
 //! Plain folders, single files, standard input: no manifest, so every file that no `mod` names is a root of its own.
 
 use std::fs;
-use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::modules::mod_candidates;
-use super::read::describe;
-use super::{DiscoverError, Project, Request, read};
+use super::modules::{mod_candidates, read_and_lower};
+use super::{DiscoverError, Project, Reading, describe, find_manifest, manifest, read};
 use crate::hir::{FileHir, ItemId, ItemKind};
 use crate::link::CrateInput;
 use crate::lower::{Unreadable, lower_file};
 use crate::name::Name;
 use crate::source::{FileId, SourceFile, Span};
 
+/// The edition of files that no manifest claims.
+const EDITION: u16 = 2024;
+
 /// Standard input as one file.
-pub(super) fn stdin(request: &Request, text: &str) -> Project {
-    let mut project = Project { root: request.cwd.clone(), ..Project::default() };
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let id = project.sources.add(SourceFile::new("<stdin>".into(), Arc::from(text), false));
-    push(&mut project, id, lower_file(text));
-    project.input.crates.push(root_crate("stdin", id, false));
+pub(super) fn stdin(root: &Utf8Path, text: &str) -> Project {
+    let mut project = Project { root: root.to_owned(), ..Project::default() };
+    let (source, bad) = read::text_source(text.as_bytes().to_vec(), "<stdin>".into());
+    let lowered = match bad {
+        Some(e) => Err(e),
+        None => lower_file(&source.text),
+    };
+    let id = project.push(source, lowered);
+    project.input.crates.push(root_crate("stdin", id, false, EDITION));
+    project.shown.push(true);
     project
 }
 
-fn push(project: &mut Project, id: FileId, lowered: Result<FileHir, Unreadable>) {
-    match lowered {
-        Ok(hir) => project.files.push(hir),
-        Err(e) => {
-            project.files.push(FileHir::default());
-            project.unreadable.push((id, e));
-        }
-    }
-}
-
-fn root_crate(name: &str, root: FileId, is_test: bool) -> CrateInput {
+fn root_crate(name: &str, root: FileId, is_test: bool, edition: u16) -> CrateInput {
     CrateInput {
         name: Name::new(name),
-        edition: 2024,
+        edition,
         package: 0,
         is_test,
         is_bin: false,
@@ -50,114 +45,133 @@ fn root_crate(name: &str, root: FileId, is_test: bool) -> CrateInput {
     }
 }
 
+/// What shown paths are relative to: the folder, if it is one; else the current directory.
+pub(super) fn root_of(cwd: &Utf8Path, paths: &[Utf8PathBuf]) -> Utf8PathBuf {
+    match paths {
+        [one] if one.is_dir() => one.clone(),
+        _ => cwd.to_owned(),
+    }
+}
+
 /// Files and folders as they are.
-pub(super) fn folder(request: &Request, paths: &[Utf8PathBuf]) -> Result<Project, DiscoverError> {
-    let mut files: Vec<Utf8PathBuf> = Vec::new();
-    let mut unreadable: Vec<(Utf8PathBuf, String)> = Vec::new();
+pub(super) fn load(
+    root: &Utf8Path,
+    paths: &[Utf8PathBuf],
+    how: &Reading<'_>,
+) -> Result<Project, DiscoverError> {
+    let mut found = Found::default();
     for path in paths {
         if path.is_dir() {
             let below = rust_files(path);
-            files.extend(below.files);
-            unreadable.extend(below.unreadable);
+            found.files.extend(below.files);
+            found.unreadable.extend(below.unreadable);
         } else {
-            files.push(path.clone());
+            found.files.push(path.clone());
         }
     }
+    let Found { mut files, unreadable } = found;
     files.sort();
     files.dedup();
-    let root = match paths {
-        [one] if one.is_dir() => one.clone(),
-        _ => request.cwd.clone(),
-    };
-    let ignore = super::modules::globs(&root, &request.ignore)?;
-    files.retain(|f| !ignore.is_match(f));
+    files.retain(|f| !how.exclude.is_match(f));
     if files.is_empty() && unreadable.is_empty() {
         let what = paths.first().map_or("this folder".to_owned(), ToString::to_string);
-        return Err(DiscoverError::Nothing(format!(
-            "{what}: neither a Cargo.toml here or above, nor a Rust file below; name a cargo project, a folder or a file"
-        )));
+        let message =
+            "no Cargo.toml here or above, and no Rust file below: name a cargo project, a folder or a file";
+        return Err(DiscoverError::Nothing(format!("{what}: {message}")));
     }
-    let mut project = Project { root: root.clone(), ..Project::default() };
-    let read: Vec<(SourceFile, Result<FileHir, Unreadable>)> = files
-        .par_iter()
-        .map(|full| {
-            let shown = full.strip_prefix(&root).map(Utf8Path::to_owned).unwrap_or_else(|_| full.clone());
-            let (source, bad) = read::read_source(full, shown, &request.edited);
-            let lowered = match bad {
-                Some(e) => Err(e),
-                None => lower_file(&source.text),
-            };
-            (source, lowered)
-        })
-        .collect();
-    for (source, lowered) in read {
-        let id = project.sources.add(source);
-        push(&mut project, id, lowered);
+    let mut project = Project { root: root.to_owned(), ..Project::default() };
+    let lowered: Vec<(SourceFile, Result<FileHir, Unreadable>)> =
+        files.par_iter().map(|full| read_and_lower(root, full, how)).collect();
+    for (source, lowered) in lowered {
+        project.push(source, lowered);
     }
-    let by_path: FxHashMap<Utf8PathBuf, FileId> =
-        files.iter().enumerate().map(|(i, p)| (p.clone(), FileId(i as u32))).collect();
+    let reached = connect(&mut project, &files);
+    crates(&mut project, &files, &reached);
+    for (path, message) in unreadable {
+        let shown = path.strip_prefix(root).map(Utf8Path::to_owned).unwrap_or(path);
+        let source = SourceFile::new(shown, "".into(), false);
+        project.push(source, Err(Unreadable { message, span: Span::default() }));
+    }
+    project.shown = vec![true; project.sources.len()];
+    Ok(project)
+}
+
+/// Gives `mod` items their files; returns the files that some item names.
+fn connect(project: &mut Project, files: &[Utf8PathBuf]) -> FxHashSet<FileId> {
+    let by_path: FxHashMap<&Utf8Path, FileId> =
+        files.iter().enumerate().map(|(i, p)| (p.as_path(), FileId(i as u32))).collect();
     let mut reached = FxHashSet::default();
-    for (index, hir) in project.files.iter().enumerate() {
+    for (full, (index, hir)) in files.iter().zip(project.files.iter().enumerate()) {
         let file = FileId(index as u32);
         for (item, decl) in hir.items.iter().enumerate() {
             if !matches!(decl.kind, ItemKind::Mod { inline: None }) {
                 continue;
             }
             // Without a manifest a file may be a crate root or not: both ways of finding its modules are tried.
-            let found = [true, false].iter().find_map(|&as_root| {
-                mod_candidates(&files[index], hir, decl, as_root)
-                    .into_iter()
-                    .find_map(|c| by_path.get(&c).copied())
+            let child = [true, false].iter().find_map(|&as_root| {
+                let candidates = mod_candidates(full, hir, decl, as_root);
+                candidates.iter().find_map(|c| by_path.get(c.as_path()).copied())
             });
-            if let Some(child) = found
+            if let Some(child) = child
                 && child != file
             {
                 project.input.mod_files.insert((file, ItemId(item as u32)), child);
                 reached.insert(child);
             }
         }
+        for (n, (literal, _, _)) in hir.includes.iter().enumerate() {
+            let named = full.parent().map(|dir| super::normal(&dir.join(literal)));
+            if let Some(&child) = named.and_then(|path| by_path.get(path.as_path()))
+                && child != file
+            {
+                project.input.includes.insert((file, n), child);
+                reached.insert(child);
+            }
+        }
     }
-    let mut roots: Vec<(bool, String, FileId, bool)> = Vec::new();
+    reached
+}
+
+/// Makes a crate of every file that no other names.
+fn crates(project: &mut Project, files: &[Utf8PathBuf], reached: &FxHashSet<FileId>) {
+    let mut editions: FxHashMap<Utf8PathBuf, u16> = FxHashMap::default();
+    let mut roots: Vec<(bool, String, FileId, bool, u16)> = Vec::new();
     for (index, full) in files.iter().enumerate() {
         let id = FileId(index as u32);
-        if reached.contains(&id) {
+        // A ring of files that name each other has no root: its first file is one.
+        if reached.contains(&id) && (index > 0 || reached.len() < files.len()) {
             continue;
         }
         let shown = project.sources.path(id);
-        let is_test = shown.components().any(|c| matches!(c.as_str(), "tests" | "benches" | "examples"));
+        let is_test = shown.components().any(|c| matches!(c.as_str(), "tests" | "benches" | "examples"))
+            || shown.file_name() == Some("build.rs");
         let stem = full.file_stem().unwrap_or("file");
         let is_lib = full.ends_with("src/lib.rs");
-        let name = match (
-            is_lib || stem == "main",
-            full.parent().and_then(Utf8Path::parent).and_then(Utf8Path::file_name),
-        ) {
+        let around = full.parent().and_then(Utf8Path::parent).and_then(Utf8Path::file_name);
+        let name = match (is_lib || stem == "main", around) {
             (true, Some(dir)) => dir.replace('-', "_"),
             _ => stem.replace('-', "_"),
         };
-        roots.push((!is_lib, name, id, is_test));
+        let edition = match find_manifest(full) {
+            Some(path) => {
+                *editions.entry(path.clone()).or_insert_with(|| manifest::edition(&path).unwrap_or(EDITION))
+            }
+            None => EDITION,
+        };
+        roots.push((!is_lib, name, id, is_test, edition));
     }
     roots.sort();
-    // A ring of files that name each other has no root: its first file is one.
-    if roots.is_empty() && !files.is_empty() {
-        roots.push((false, "files".to_owned(), FileId(0), false));
-    }
     let libs: Vec<(Name, usize)> = roots
         .iter()
         .enumerate()
         .filter(|(_, (not_lib, ..))| !not_lib)
         .map(|(i, (_, name, ..))| (Name::new(name), i))
         .collect();
-    for (_, name, id, is_test) in &roots {
-        let mut krate = root_crate(name, *id, *is_test);
+    for (_, name, id, is_test, edition) in &roots {
+        let mut krate = root_crate(name, *id, *is_test, *edition);
         krate.deps = libs.clone();
         project.input.crates.push(krate);
     }
-    for (path, message) in unreadable {
-        let shown = path.strip_prefix(&root).map(Utf8Path::to_owned).unwrap_or(path);
-        let id = project.sources.add(SourceFile::new(shown, Arc::from(""), false));
-        push(&mut project, id, Err(Unreadable { message, span: Span::default() }));
-    }
-    Ok(project)
 }
 
 /// What a walk found.

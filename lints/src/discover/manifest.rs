@@ -3,11 +3,12 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use toml::{Table, Value};
 
-use super::{Dependency, DiscoverError, Package, Target, TargetKind, Workspace, normal, read};
+use super::package::Workspace;
+use super::{Dependency, DependencyKind, DiscoverError, Package, Target, TargetKind, describe, normal};
 
 fn parse(path: &Utf8Path) -> Result<Table, DiscoverError> {
     let text = std::fs::read_to_string(path)
-        .map_err(|e| DiscoverError::Path { path: path.to_owned(), message: read::describe(&e) })?;
+        .map_err(|e| DiscoverError::Path { path: path.to_owned(), message: describe(&e) })?;
     text.parse::<Table>().map_err(|e| {
         let at = e.span().map_or(String::new(), |span| {
             let before = &text[..span.start.min(text.len())];
@@ -46,22 +47,39 @@ pub(super) fn load(manifest: &Utf8Path) -> Result<Workspace, DiscoverError> {
     if root_table.contains_key("package") && !dirs.contains(&root) {
         dirs.insert(0, root.clone());
     }
-    let mut packages = Vec::new();
+    let mut packages: Vec<Package> = Vec::new();
     let mut notices = Vec::new();
-    for member in dirs {
+    let is_workspace = root_table.contains_key("workspace");
+    let excluded = folders(&root, &root_table, "exclude", false);
+    let mut next = 0;
+    while let Some(member) = dirs.get(next).cloned() {
+        next += 1;
         let path = member.join("Cargo.toml");
-        match parse(&path) {
-            Ok(table) => packages.extend(package(&path, &table, &root_table)),
+        let found = match parse(&path) {
+            Ok(table) => package(&path, &table, &root, &root_table),
             Err(e) if path == manifest => return Err(e),
-            Err(e) => notices.push(e.to_string()),
+            Err(e) => {
+                notices.push(e.to_string());
+                None
+            }
+        };
+        let Some(found) = found else { continue };
+        // Path dependencies below the root are members as well.
+        let local = found.dependencies.iter().filter_map(|d| d.path.clone());
+        for dir in local.filter(|d| is_workspace && d.starts_with(&root) && !excluded.contains(d)) {
+            if !dirs.contains(&dir) && dir.join("Cargo.toml").is_file() {
+                dirs.push(dir);
+            }
         }
+        packages.push(found);
     }
-    // The root package stands for itself, a virtual root for all its members.
-    let default_members = packages
-        .iter()
-        .filter(|p: &&Package| !root_table.contains_key("package") || p.manifest == root.join("Cargo.toml"))
-        .map(|p| p.name.clone())
-        .collect();
+    let defaults = folders(&root, &root_table, "default-members", true);
+    let is_default = |p: &&Package| match defaults.is_empty() {
+        // A virtual root stands for all members; else the package asked about for itself.
+        true => !root_table.contains_key("package") || normal(&p.manifest) == normal(manifest),
+        false => defaults.iter().any(|d| d == p.dir()),
+    };
+    let default_members = packages.iter().filter(is_default).map(|p| p.name.clone()).collect();
     Ok(Workspace { root, packages, default_members, notices })
 }
 
@@ -76,10 +94,16 @@ fn get<'t>(table: &'t Table, keys: &[&str]) -> Option<&'t Value> {
 
 /// Folders of the members, globs expanded (`crates/*`).
 fn members(root: &Utf8Path, table: &Table) -> Vec<Utf8PathBuf> {
-    let excluded: Vec<Utf8PathBuf> =
-        strings(table, &["workspace", "exclude"]).into_iter().map(|e| normal(&root.join(e))).collect();
-    let mut out = Vec::new();
-    for pattern in strings(table, &["workspace", "members"]) {
+    let excluded = folders(root, table, "exclude", false);
+    let mut out = folders(root, table, "members", true);
+    out.retain(|d| !excluded.contains(d));
+    out
+}
+
+/// The folders that a list of the workspace names; `packages`: only those with a manifest.
+fn folders(root: &Utf8Path, table: &Table, key: &str, packages: bool) -> Vec<Utf8PathBuf> {
+    let mut out: Vec<Utf8PathBuf> = Vec::new();
+    for pattern in strings(table, &["workspace", key]) {
         let mut found = vec![root.to_owned()];
         for part in pattern.split('/').filter(|p| !p.is_empty() && *p != ".") {
             found = found
@@ -104,14 +128,17 @@ fn members(root: &Utf8Path, table: &Table) -> Vec<Utf8PathBuf> {
                 })
                 .collect();
         }
-        out.extend(found.into_iter().filter(|d| d.join("Cargo.toml").is_file() && !excluded.contains(d)));
+        for dir in found.iter().map(|d| normal(d)).filter(|d| !packages || d.join("Cargo.toml").is_file()) {
+            if !out.contains(&dir) {
+                out.push(dir);
+            }
+        }
     }
-    out.dedup();
     out
 }
 
 /// `*` and `?` in one path segment.
-fn wild(pattern: &str, text: &str) -> bool {
+pub(super) fn wild(pattern: &str, text: &str) -> bool {
     match (pattern.chars().next(), text.chars().next()) {
         (None, None) => true,
         (Some('*'), _) => {
@@ -124,7 +151,7 @@ fn wild(pattern: &str, text: &str) -> bool {
     }
 }
 
-fn package(path: &Utf8Path, table: &Table, root: &Table) -> Option<Package> {
+fn package(path: &Utf8Path, table: &Table, root_dir: &Utf8Path, root: &Table) -> Option<Package> {
     let dir = path.parent()?;
     let name = get(table, &["package", "name"])?.as_str()?.to_owned();
     let edition = match get(table, &["package", "edition"]) {
@@ -140,8 +167,10 @@ fn package(path: &Utf8Path, table: &Table, root: &Table) -> Option<Package> {
         }
     };
     let lib = get(table, &["lib", "path"]).and_then(Value::as_str).unwrap_or("src/lib.rs");
-    let lib_name = get(table, &["lib", "name"]).and_then(Value::as_str).unwrap_or(&name);
-    add(&mut targets, lib_name, TargetKind::Lib, dir.join(lib));
+    let lib_name = get(table, &["lib", "name"])
+        .and_then(Value::as_str)
+        .map_or_else(|| name.replace('-', "_"), str::to_owned);
+    add(&mut targets, &lib_name, TargetKind::Lib, dir.join(lib));
     let auto = |key: &str| get(table, &["package", key]).and_then(Value::as_bool).unwrap_or(true);
     if auto("autobins") {
         add(&mut targets, &name, TargetKind::Bin, dir.join("src/main.rs"));
@@ -185,21 +214,13 @@ fn package(path: &Utf8Path, table: &Table, root: &Table) -> Option<Package> {
     add(&mut targets, "build-script-build", TargetKind::BuildScript, dir.join(build));
     let mut dependencies = Vec::new();
     let mut collect = |section: &Table| {
-        for key in ["dependencies", "dev-dependencies", "build-dependencies"] {
-            for (dep, value) in section.get(key).and_then(Value::as_table).into_iter().flatten() {
-                let inherited = value
-                    .get("workspace")
-                    .and_then(Value::as_bool)
-                    .unwrap_or(false)
-                    .then(|| get(root, &["workspace", "dependencies", dep]))
-                    .flatten();
-                let value = inherited.unwrap_or(value);
-                let package = value.get("package").and_then(Value::as_str).unwrap_or(dep);
-                dependencies.push(Dependency {
-                    extern_name: dep.replace('-', "_"),
-                    package: package.to_owned(),
-                    path: value.get("path").and_then(Value::as_str).map(|p| dir.join(p)),
-                });
+        for (key, kind) in [
+            ("dependencies", DependencyKind::Normal),
+            ("dev-dependencies", DependencyKind::Dev),
+            ("build-dependencies", DependencyKind::Build),
+        ] {
+            for (name, value) in section.get(key).and_then(Value::as_table).into_iter().flatten() {
+                dependencies.push(dependency(name, value, kind, dir, root_dir, root));
             }
         }
     };
@@ -209,11 +230,63 @@ fn package(path: &Utf8Path, table: &Table, root: &Table) -> Option<Package> {
             collect(section);
         }
     }
+    let inherited = |key: &str| {
+        let own = get(table, &["package", key])?;
+        let value = if own.is_table() { get(root, &["workspace", "package", key])? } else { own };
+        value.as_str().map(str::to_owned)
+    };
+    let features = get(table, &["features"]).and_then(Value::as_table);
     Some(Package {
         name,
+        version: inherited("version").unwrap_or_else(|| "0.0.0".to_owned()),
         manifest: path.to_owned(),
         edition: edition.and_then(|e| e.parse().ok()).unwrap_or(2021),
+        rust_version: inherited("rust-version").map(|v| match v.matches('.').count() {
+            0 => v + ".0.0",
+            1 => v + ".0",
+            _ => v,
+        }),
+        features: features.into_iter().flat_map(|f| f.keys().cloned()).collect(),
         targets,
         dependencies,
     })
+}
+
+fn dependency(
+    name: &str,
+    own: &Value,
+    kind: DependencyKind,
+    dir: &Utf8Path,
+    root_dir: &Utf8Path,
+    root: &Table,
+) -> Dependency {
+    let inherits = own.get("workspace").and_then(Value::as_bool).unwrap_or(false);
+    let shared = inherits.then(|| get(root, &["workspace", "dependencies", name])).flatten();
+    let (value, base) = match shared {
+        Some(value) => (value, root_dir),
+        None => (own, dir),
+    };
+    let features = |v: &Value| -> Vec<String> {
+        let list = v.get("features").and_then(Value::as_array);
+        list.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    let mut all = features(value);
+    if inherits {
+        all.extend(features(own));
+    }
+    Dependency {
+        extern_name: name.replace('-', "_"),
+        package: value.get("package").and_then(Value::as_str).unwrap_or(name).to_owned(),
+        requirement: value.as_str().or_else(|| value.get("version")?.as_str()).unwrap_or_default().to_owned(),
+        kind,
+        optional: own.get("optional").and_then(Value::as_bool).unwrap_or(false),
+        features: all,
+        path: value.get("path").and_then(Value::as_str).map(|p| normal(&base.join(p))),
+    }
+}
+
+/// The edition of the package of a manifest.
+pub(super) fn edition(manifest: &Utf8Path) -> Option<u16> {
+    let workspace = load(manifest).ok()?;
+    workspace.packages.iter().find(|p| p.manifest == manifest).map(|p| p.edition)
 }

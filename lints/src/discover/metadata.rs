@@ -4,7 +4,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use cargo_metadata::{MetadataCommand, TargetKind as Kind};
 
 use super::manifest;
-use super::{Dependency, DiscoverError, Package, Target, TargetKind, Workspace};
+use super::package::Workspace;
+use super::{Dependency, DependencyKind, DiscoverError, Package, Target, TargetKind};
 
 /// Learns of a workspace. `--no-deps` resolves nothing, so no network is needed.
 pub(super) fn load(manifest: &Utf8Path) -> Result<Workspace, DiscoverError> {
@@ -35,25 +36,7 @@ fn first_line(error: &cargo_metadata::Error) -> String {
 }
 
 fn convert(metadata: cargo_metadata::Metadata) -> Workspace {
-    let packages = metadata
-        .packages
-        .iter()
-        .map(|p| Package {
-            name: p.name.to_string(),
-            manifest: p.manifest_path.clone(),
-            edition: p.edition.as_str().parse().unwrap_or(2021),
-            targets: p.targets.iter().filter_map(target).collect(),
-            dependencies: p
-                .dependencies
-                .iter()
-                .map(|d| Dependency {
-                    extern_name: d.rename.as_deref().unwrap_or(&d.name).replace('-', "_"),
-                    package: d.name.clone(),
-                    path: d.path.clone(),
-                })
-                .collect(),
-        })
-        .collect();
+    let packages = metadata.packages.iter().map(package).collect();
     let name_of = |id: &cargo_metadata::PackageId| {
         metadata.packages.iter().find(|p| p.id == *id).map(|p| p.name.to_string())
     };
@@ -63,6 +46,35 @@ fn convert(metadata: cargo_metadata::Metadata) -> Workspace {
         metadata.workspace_members.iter().filter_map(name_of).collect()
     };
     Workspace { root: metadata.workspace_root.clone(), packages, default_members, notices: Vec::new() }
+}
+
+fn package(p: &cargo_metadata::Package) -> Package {
+    Package {
+        name: p.name.to_string(),
+        version: p.version.to_string(),
+        manifest: p.manifest_path.clone(),
+        edition: p.edition.as_str().parse().unwrap_or(2021),
+        rust_version: p.rust_version.as_ref().map(ToString::to_string),
+        features: p.features.keys().cloned().collect(),
+        targets: p.targets.iter().filter_map(target).collect(),
+        dependencies: p.dependencies.iter().map(dependency).collect(),
+    }
+}
+
+fn dependency(d: &cargo_metadata::Dependency) -> Dependency {
+    Dependency {
+        extern_name: d.rename.as_deref().unwrap_or(&d.name).replace('-', "_"),
+        package: d.name.clone(),
+        requirement: d.req.to_string(),
+        kind: match d.kind {
+            cargo_metadata::DependencyKind::Development => DependencyKind::Dev,
+            cargo_metadata::DependencyKind::Build => DependencyKind::Build,
+            _ => DependencyKind::Normal,
+        },
+        optional: d.optional,
+        features: d.features.clone(),
+        path: d.path.clone(),
+    }
 }
 
 fn target(target: &cargo_metadata::Target) -> Option<Target> {

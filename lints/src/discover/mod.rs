@@ -1,20 +1,29 @@
 //! Which files belong to the code: a cargo workspace by its manifests, a plain folder, single files, standard input.
+//!
+//! [`locate`] says what it is, [`Located::load`] reads and lowers it.
 
+mod choose;
 mod folder;
 mod manifest;
 mod metadata;
 mod modules;
+mod package;
 mod read;
+#[cfg(test)]
+mod tests;
 
-pub(crate) use read::describe;
-pub use read::{ReadError, read_source};
+pub use package::{Dependency, DependencyKind, Package, Target, TargetKind};
+pub use read::{ReadError, describe, read_source};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use crate::config::Exclude;
 use crate::hir::FileHir;
 use crate::link::ProjectInput;
 use crate::lower::Unreadable;
+use crate::run::Progress;
 use crate::source::{FileId, Sources};
+use package::Workspace;
 
 /// What to look at.
 #[derive(Clone, Debug, Default)]
@@ -33,8 +42,6 @@ pub struct Request {
     pub exclude: Vec<String>,
     /// The text of standard input, when a path is `-`.
     pub stdin: Option<String>,
-    /// Globs of paths to leave out, from configuration.
-    pub ignore: Vec<String>,
     /// Texts that stand for what is on disk: files edited in memory.
     pub edited: Edited,
 }
@@ -43,7 +50,7 @@ pub struct Request {
 pub type Edited = std::sync::Arc<rustc_hash::FxHashMap<Utf8PathBuf, std::sync::Arc<str>>>;
 
 /// The code found, read and lowered.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Project {
     /// What paths are relative to, absolute.
     pub root: Utf8PathBuf,
@@ -59,10 +66,32 @@ pub struct Project {
     pub notices: Vec<String>,
     /// `.rs` files outside every target.
     pub outside: usize,
-    /// Only findings below these are shown (relative to the root); empty: all.
-    pub shown: Vec<Utf8PathBuf>,
+    /// By file: whether its findings are asked for. The rest is read for what it says about types and calls.
+    pub shown: Vec<bool>,
+    /// The packages that `input`'s crates belong to.
+    pub packages: Vec<Package>,
     /// Whether a cargo workspace was found.
     pub cargo: bool,
+}
+
+impl Project {
+    /// Adds a file, read or not.
+    fn push(&mut self, source: crate::source::SourceFile, lowered: Result<FileHir, Unreadable>) -> FileId {
+        let id = self.sources.add(source);
+        match lowered {
+            Ok(hir) => self.files.push(hir),
+            Err(e) => {
+                self.files.push(FileHir::default());
+                self.unreadable.push((id, e));
+            }
+        }
+        id
+    }
+
+    /// Whether findings in a file are asked for.
+    pub fn is_shown(&self, file: FileId) -> bool {
+        self.shown.get(file.0 as usize).copied().unwrap_or(true)
+    }
 }
 
 /// Why nothing could be analysed: one line that says what, where and what to do.
@@ -91,160 +120,148 @@ pub enum DiscoverError {
     Nothing(String),
 }
 
-/// A package and its targets, however they were learnt of.
+/// What there is to analyse, before any source is read.
 #[derive(Clone, Debug)]
-pub(crate) struct Package {
-    pub(crate) name: String,
-    /// Absolute.
-    pub(crate) manifest: Utf8PathBuf,
-    pub(crate) edition: u16,
-    pub(crate) targets: Vec<Target>,
-    /// Name in code → package name, path if it is a path dependency.
-    pub(crate) dependencies: Vec<Dependency>,
+pub struct Located {
+    /// What paths are relative to, absolute.
+    pub root: Utf8PathBuf,
+    edited: Edited,
+    kind: Kind,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Dependency {
-    /// As code names it.
-    pub(crate) extern_name: String,
-    /// The package's own name.
-    pub(crate) package: String,
-    pub(crate) path: Option<Utf8PathBuf>,
+enum Kind {
+    Stdin(String),
+    Folder(Vec<Utf8PathBuf>),
+    Workspace { workspace: Workspace, chosen: Vec<usize>, paths: Vec<Utf8PathBuf>, cwd: Utf8PathBuf },
 }
 
-#[derive(Clone, Debug)]
-pub(crate) struct Target {
-    pub(crate) name: String,
-    pub(crate) kind: TargetKind,
-    /// Absolute.
-    pub(crate) root: Utf8PathBuf,
-    pub(crate) edition: Option<u16>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum TargetKind {
-    Lib,
-    Bin,
-    Test,
-    Bench,
-    Example,
-    BuildScript,
-}
-
-/// What manifests say of a workspace.
-#[derive(Clone, Debug)]
-pub(crate) struct Workspace {
-    pub(crate) root: Utf8PathBuf,
-    pub(crate) packages: Vec<Package>,
-    /// Names of the default members.
-    pub(crate) default_members: Vec<String>,
-    pub(crate) notices: Vec<String>,
-}
-
-/// Finds, reads and lowers the code.
-///
-/// # Errors
-///
-/// [`DiscoverError`] where nothing can be analysed; a single file that cannot be read is in [`Project::unreadable`].
-pub fn discover(request: &Request) -> Result<Project, DiscoverError> {
-    if let Some(text) = &request.stdin {
-        return Ok(folder::stdin(request, text));
-    }
-    for path in &request.paths {
-        let full = request.cwd.join(path);
-        if let Err(e) = std::fs::metadata(&full) {
-            return Err(DiscoverError::Path { path: path.clone(), message: read::describe(&e) });
-        }
-    }
-    match &request.paths[..] {
-        [] => {
-            let manifest = match &request.manifest_path {
-                Some(path) => request.cwd.join(path),
-                None => match find_manifest(&request.cwd) {
-                    Some(path) => path,
-                    None => return folder::folder(request, std::slice::from_ref(&request.cwd)),
-                },
-            };
-            workspace(request, &manifest, &[])
-        }
-        paths => {
-            let full: Vec<Utf8PathBuf> = paths.iter().map(|p| normal(&request.cwd.join(p))).collect();
-            // A folder with a manifest means its workspace or package; anything inside a package means that part of it.
-            if let [one] = &full[..]
-                && one.is_dir()
-                && one.join("Cargo.toml").is_file()
-            {
-                return workspace(request, &one.join("Cargo.toml"), &[]);
+impl Located {
+    /// Where its configuration may be.
+    pub fn places(&self) -> crate::config::Places {
+        let mut places = crate::config::Places { root: self.root.clone(), ..Default::default() };
+        match &self.kind {
+            Kind::Workspace { workspace, chosen, .. } => {
+                places.packages = chosen.iter().map(|&i| workspace.packages[i].dir().to_owned()).collect();
             }
-            if let Some(manifest) = full.first().and_then(|p| find_manifest(p)) {
-                let found = workspace(request, &manifest, &full);
-                if let Ok(project) = found
-                    && project.sources.iter().any(|(_, f)| {
-                        let at = project.root.join(&f.path);
-                        full.iter().any(|p| at.starts_with(p))
-                    })
-                {
+            Kind::Folder(paths) => {
+                let folder = match &paths[..] {
+                    [one] if one.is_dir() => one.as_path(),
+                    [one] => one.parent().unwrap_or(&self.root),
+                    _ => &self.root,
+                };
+                places.start = Some(folder.to_owned());
+            }
+            Kind::Stdin(_) => places.start = Some(self.root.clone()),
+        }
+        places
+    }
+
+    /// The packages of the workspace; none without one.
+    pub fn packages(&self) -> &[Package] {
+        match &self.kind {
+            Kind::Workspace { workspace, .. } => &workspace.packages,
+            _ => &[],
+        }
+    }
+
+    /// The same with other texts in place of what is on disk.
+    #[must_use]
+    pub fn with_edited(&self, edited: Edited) -> Located {
+        Located { edited, ..self.clone() }
+    }
+
+    /// Reads and lowers the code, on all cores. What matches `exclude` is left out.
+    ///
+    /// # Errors
+    /// If there is no Rust in it at all. A file that cannot be read is in [`Project::unreadable`].
+    pub fn load(&self, exclude: &[Exclude], progress: &dyn Progress) -> Result<Project, DiscoverError> {
+        let exclude = modules::Globs::new(exclude)?;
+        let how = &Reading { exclude, edited: self.edited.clone(), progress };
+        match &self.kind {
+            Kind::Stdin(text) => Ok(folder::stdin(&self.root, text)),
+            Kind::Folder(paths) => folder::load(&self.root, paths, how),
+            Kind::Workspace { workspace, chosen, paths, cwd } => {
+                let mut project = modules::load(workspace, chosen, how)?;
+                if paths.is_empty() {
                     return Ok(project);
                 }
+                // Files that no target reaches can still be asked for by name.
+                let reached = |p: &Utf8PathBuf| {
+                    project.sources.iter().any(|(_, f)| project.root.join(&f.path).starts_with(p))
+                };
+                if !paths.iter().all(reached) {
+                    return folder::load(&folder::root_of(cwd, paths), paths, how);
+                }
+                for (id, file) in project.sources.iter() {
+                    let full = project.root.join(&file.path);
+                    if let Some(shown) = project.shown.get_mut(id.0 as usize) {
+                        *shown &= paths.iter().any(|p| full.starts_with(p));
+                    }
+                }
+                Ok(project)
             }
-            folder::folder(request, &full)
         }
     }
 }
 
-fn workspace(
-    request: &Request,
-    manifest: &Utf8Path,
-    shown: &[Utf8PathBuf],
-) -> Result<Project, DiscoverError> {
-    let mut workspace = metadata::load(manifest)?;
-    let asked_for = |name: &String| request.packages.contains(name);
-    for name in request.packages.iter().chain(&request.exclude) {
-        if !workspace.packages.iter().any(|p| p.name == *name) {
-            return Err(DiscoverError::Nothing(format!(
-                "package `{name}` is not in the workspace at {}: its packages are {}",
-                workspace.root,
-                names(&workspace)
-            )));
-        }
+/// How files are read.
+struct Reading<'a> {
+    exclude: modules::Globs,
+    edited: Edited,
+    progress: &'a dyn Progress,
+}
+
+/// Finds out what is to be analysed.
+///
+/// # Errors
+/// [`DiscoverError`] for paths that do not exist, broken manifests, unknown packages, empty workspaces.
+pub fn locate(request: &Request) -> Result<Located, DiscoverError> {
+    if let Some(text) = &request.stdin {
+        let edited = request.edited.clone();
+        return Ok(Located { root: request.cwd.clone(), edited, kind: Kind::Stdin(text.clone()) });
     }
-    let own = normal(manifest);
-    let here: Option<String> =
-        workspace.packages.iter().find(|p| normal(&p.manifest) == own).map(|p| p.name.clone());
-    let chosen: Vec<String> = if !request.packages.is_empty() {
-        workspace.packages.iter().map(|p| p.name.clone()).filter(|n| asked_for(n)).collect()
-    } else if request.workspace {
-        workspace.packages.iter().map(|p| p.name.clone()).collect()
-    } else {
-        match here {
-            // The root package of a workspace stands for its default members, as in cargo.
-            Some(name) if own.parent() != Some(workspace.root.as_path()) => vec![name],
-            _ => workspace.default_members.clone(),
+    let mut paths = Vec::new();
+    for path in &request.paths {
+        let full = normal(&request.cwd.join(path));
+        if let Err(e) = std::fs::metadata(&full) {
+            return Err(DiscoverError::Path { path: path.clone(), message: describe(&e) });
         }
+        paths.push(full);
+    }
+    let manifest = match (&request.manifest_path, paths.first()) {
+        (Some(path), _) => {
+            let full = normal(&request.cwd.join(path));
+            if !full.is_file() {
+                let message = "no such manifest; name a Cargo.toml".to_owned();
+                return Err(DiscoverError::Path { path: path.clone(), message });
+            }
+            Some(full)
+        }
+        (None, Some(first)) => find_manifest(first),
+        (None, None) => find_manifest(&request.cwd),
     };
-    let chosen: Vec<String> = chosen.into_iter().filter(|n| !request.exclude.contains(n)).collect();
-    if chosen.is_empty() {
-        return Err(DiscoverError::Nothing(format!(
-            "{}: the workspace has no package to check; add members or name a folder",
-            workspace.root.join("Cargo.toml")
-        )));
-    }
-    let notices = std::mem::take(&mut workspace.notices);
-    let mut project = modules::load(request, &workspace, &chosen)?;
-    project.notices.splice(0..0, notices);
-    project.cargo = true;
-    let below: Vec<Utf8PathBuf> =
-        shown.iter().filter_map(|p| p.strip_prefix(&project.root).ok().map(Utf8Path::to_owned)).collect();
-    project.shown = below;
-    Ok(project)
-}
-
-fn names(workspace: &Workspace) -> String {
-    let names: Vec<&str> = workspace.packages.iter().map(|p| p.name.as_str()).collect();
-    match names.len() {
-        0..=12 => names.join(", "),
-        n => format!("{}, … ({n} in all)", names[..12].join(", ")),
-    }
+    let folder = |paths: Vec<Utf8PathBuf>| {
+        let root = folder::root_of(&request.cwd, &paths);
+        Ok(Located { root, edited: request.edited.clone(), kind: Kind::Folder(paths) })
+    };
+    let Some(manifest) = manifest else {
+        if request.workspace || !request.packages.is_empty() {
+            let message = format!("{}: no Cargo.toml here or above", request.cwd);
+            return Err(DiscoverError::Nothing(message));
+        }
+        return folder(if paths.is_empty() { vec![request.cwd.clone()] } else { paths });
+    };
+    let workspace = metadata::load(&manifest)?;
+    let chosen = match choose::packages(request, &workspace, &manifest, &paths)? {
+        Some(chosen) => chosen,
+        None => return folder(paths),
+    };
+    Ok(Located {
+        root: workspace.root.clone(),
+        edited: request.edited.clone(),
+        kind: Kind::Workspace { workspace, chosen, paths, cwd: request.cwd.clone() },
+    })
 }
 
 /// The nearest `Cargo.toml` at or above a path.

@@ -5,7 +5,9 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{DiscoverError, Package, Project, Request, TargetKind, Workspace, folder, normal, read};
+use super::package::{Package, Target, TargetKind, Workspace};
+use super::{DiscoverError, Project, Reading, folder, normal, read};
+use crate::config::Exclude;
 use crate::hir::{FileHir, Item, ItemId, ItemKind};
 use crate::link::CrateInput;
 use crate::lower::{Unreadable, lower_file};
@@ -13,23 +15,29 @@ use crate::name::Name;
 use crate::source::{FileId, SourceFile};
 
 /// A matcher for the paths that configuration leaves out.
-pub(super) struct Globs(Gitignore);
+pub(super) struct Globs(Vec<(Utf8PathBuf, Gitignore)>);
 
 impl Globs {
-    pub(super) fn is_match(&self, path: &Utf8Path) -> bool {
-        self.0.matched_path_or_any_parents(path, false).is_ignore()
+    pub(super) fn new(exclude: &[Exclude]) -> Result<Globs, DiscoverError> {
+        let build = |e: &Exclude| {
+            let mut builder = GitignoreBuilder::new(&e.base);
+            builder.add_line(None, &e.pattern)?;
+            Ok((e.base.clone(), builder.build()?))
+        };
+        exclude
+            .iter()
+            .map(|e| {
+                build(e).map_err(|error: ignore::Error| DiscoverError::Nothing(format!("exclude: {error}")))
+            })
+            .collect::<Result<_, _>>()
+            .map(Globs)
     }
-}
 
-/// Builds the matcher; patterns are those of `.gitignore`, relative to `root`.
-pub(super) fn globs(root: &Utf8Path, patterns: &[String]) -> Result<Globs, DiscoverError> {
-    let mut builder = GitignoreBuilder::new(root);
-    for pattern in patterns {
-        builder
-            .add_line(None, pattern)
-            .map_err(|e| DiscoverError::Nothing(format!("exclude = \"{pattern}\": {e}")))?;
+    pub(super) fn is_match(&self, path: &Utf8Path) -> bool {
+        self.0.iter().any(|(base, globs)| {
+            path.starts_with(base) && globs.matched_path_or_any_parents(path, false).is_ignore()
+        })
     }
-    builder.build().map(Globs).map_err(|e| DiscoverError::Nothing(format!("exclude: {e}")))
 }
 
 /// A file waiting to be read.
@@ -38,134 +46,129 @@ struct Wanted {
     path: Utf8PathBuf,
     /// Its children lie beside it: a crate root, `mod.rs`, or named by `#[path]`.
     as_root: bool,
+    /// Its findings are asked for.
+    shown: bool,
 }
 
-/// Reads and lowers all files of the chosen packages' targets.
+/// Reads and lowers all files of the chosen packages' targets, and of the libraries of the workspace that they use.
 pub(super) fn load(
-    request: &Request,
     workspace: &Workspace,
-    chosen: &[String],
+    chosen: &[usize],
+    how: &Reading<'_>,
 ) -> Result<Project, DiscoverError> {
-    let mut project = Project { root: workspace.root.clone(), ..Project::default() };
-    let ignore = globs(&workspace.root, &request.ignore)?;
-    let packages: Vec<&Package> = workspace.packages.iter().filter(|p| chosen.contains(&p.name)).collect();
-    let mut loader = Loader {
+    let exclude = &how.exclude;
+    let mut project = Project {
         root: workspace.root.clone(),
-        edited: request.edited.clone(),
-        ids: FxHashMap::default(),
-        roots: Vec::new(),
+        notices: workspace.notices.clone(),
+        packages: workspace.packages.clone(),
+        cargo: true,
+        ..Project::default()
     };
-    let mut wave: Vec<Wanted> = Vec::new();
-    let mut targets: Vec<(usize, &super::Target)> = Vec::new();
-    for (index, package) in packages.iter().enumerate() {
-        let mut own: Vec<&super::Target> =
-            package.targets.iter().filter(|t| !ignore.is_match(&t.root)).collect();
-        own.sort_by_key(|t| (t.kind, t.name.clone()));
-        for target in own {
-            if target.root.is_file() {
-                wave.push(Wanted { path: normal(&target.root), as_root: true });
-                targets.push((index, target));
-            }
-        }
+    let used = used_libraries(workspace, chosen);
+    let mut targets: Vec<(usize, &Target)> = Vec::new();
+    for (index, package) in workspace.packages.iter().enumerate() {
+        let all = chosen.contains(&index);
+        let wanted = package.targets.iter().filter(|t| {
+            (all || (t.kind == TargetKind::Lib && used.contains(&index))) && !exclude.is_match(&t.root)
+        });
+        targets.extend(wanted.map(|t| (index, t)));
     }
     // Libraries of all packages first, so that a file shared with a binary belongs to its library.
-    targets.sort_by_key(|(_, t)| t.kind != TargetKind::Lib);
+    targets.sort_by_key(|(package, t)| (t.kind != TargetKind::Lib, *package, t.kind, t.name.clone()));
+    let mut wave: Vec<Wanted> = targets
+        .iter()
+        .filter(|(_, t)| t.root.is_file())
+        .map(|(package, t)| Wanted { path: normal(&t.root), as_root: true, shown: chosen.contains(package) })
+        .collect();
+    let mut loader = Loader { ids: FxHashMap::default(), as_root: Vec::new() };
     while !wave.is_empty() {
+        wave.sort_by(|a, b| (&a.path, !a.shown).cmp(&(&b.path, !b.shown)));
         let mut seen = FxHashSet::default();
         wave.retain(|w| {
-            !loader.ids.contains_key(&w.path) && seen.insert(w.path.clone()) && !ignore.is_match(&w.path)
+            !loader.ids.contains_key(&w.path) && seen.insert(w.path.clone()) && !exclude.is_match(&w.path)
         });
-        wave.sort_by(|a, b| a.path.cmp(&b.path));
         let first = project.files.len();
-        loader.read(&mut project, &wave);
+        loader.read(&mut project, &wave, how);
         let mut next = Vec::new();
         for (index, wanted) in wave.iter().enumerate() {
-            loader.roots.push(wanted.as_root);
-            next.extend(loader.children(&mut project, FileId((first + index) as u32), wanted));
+            children(&project.files[first + index], wanted, &mut next);
         }
         wave = next;
     }
     loader.connect(&mut project);
-    crates(&mut project, &loader, &packages, &targets, workspace);
-    project.outside = outside(&packages, &loader, &ignore);
+    crates(&mut project, &loader, &targets, workspace);
+    let folders: Vec<&Package> = chosen.iter().map(|&i| &workspace.packages[i]).collect();
+    project.outside = outside(&folders, &loader, exclude);
     if project.sources.is_empty() {
+        let names: Vec<&str> = folders.iter().map(|p| p.name.as_str()).collect();
         return Err(DiscoverError::Nothing(format!(
             "{}: no target of {} has a source file",
             workspace.root.join("Cargo.toml"),
-            chosen.join(", ")
+            names.join(", ")
         )));
     }
     Ok(project)
 }
 
+/// Packages that the chosen ones use, directly or through others.
+fn used_libraries(workspace: &Workspace, chosen: &[usize]) -> FxHashSet<usize> {
+    let mut used: FxHashSet<usize> = FxHashSet::default();
+    let mut work: Vec<usize> = chosen.to_vec();
+    while let Some(index) = work.pop() {
+        if !used.insert(index) {
+            continue;
+        }
+        work.extend(workspace.packages[index].dependencies.iter().filter_map(|d| local(workspace, d)));
+    }
+    used
+}
+
+/// The package of the workspace that a dependency names.
+fn local(workspace: &Workspace, dependency: &super::Dependency) -> Option<usize> {
+    let dir = normal(dependency.path.as_ref()?);
+    workspace.packages.iter().position(|p| p.name == dependency.package && normal(p.dir()) == dir)
+}
+
+/// Reads one file and lowers it. Its path is shown relative to `root` where it lies below.
+pub(super) fn read_and_lower(
+    root: &Utf8Path,
+    full: &Utf8Path,
+    how: &Reading<'_>,
+) -> (SourceFile, Result<FileHir, Unreadable>) {
+    let shown = full.strip_prefix(root).unwrap_or(full).to_owned();
+    let (source, bad) = read::read_source(full, shown, &how.edited);
+    let lowered = match bad {
+        Some(e) => Err(e),
+        None => lower_file(&source.text),
+    };
+    how.progress.file();
+    (source, lowered)
+}
+
 struct Loader {
-    root: Utf8PathBuf,
-    edited: super::Edited,
     ids: FxHashMap<Utf8PathBuf, FileId>,
     /// By file: whether its children lie beside it.
-    roots: Vec<bool>,
+    as_root: Vec<bool>,
 }
 
 impl Loader {
-    fn read(&mut self, project: &mut Project, wave: &[Wanted]) {
-        let read: Vec<(SourceFile, Result<FileHir, Unreadable>)> = wave
-            .par_iter()
-            .with_max_len(1)
-            .map(|wanted| {
-                let shown = match wanted.path.strip_prefix(&self.root) {
-                    Ok(below) => below.to_owned(),
-                    Err(_) => wanted.path.clone(),
-                };
-                let (source, bad) = read::read_source(&wanted.path, shown, &self.edited);
-                let lowered = match bad {
-                    Some(e) => Err(e),
-                    None => lower_file(&source.text),
-                };
-                (source, lowered)
-            })
-            .collect();
-        for (wanted, (source, lowered)) in wave.iter().zip(read) {
-            let id = project.sources.add(source);
+    fn read(&mut self, project: &mut Project, wave: &[Wanted], how: &Reading<'_>) {
+        let root = project.root.clone();
+        let lowered: Vec<(SourceFile, Result<FileHir, Unreadable>)> =
+            wave.par_iter().with_max_len(1).map(|wanted| read_and_lower(&root, &wanted.path, how)).collect();
+        for (wanted, (source, lowered)) in wave.iter().zip(lowered) {
+            let id = project.push(source, lowered);
+            project.shown.push(wanted.shown);
+            self.as_root.push(wanted.as_root);
             self.ids.insert(wanted.path.clone(), id);
-            match lowered {
-                Ok(hir) => project.files.push(hir),
-                Err(e) => {
-                    project.files.push(FileHir::default());
-                    project.unreadable.push((id, e));
-                }
-            }
         }
-    }
-
-    fn children(&self, project: &mut Project, file: FileId, wanted: &Wanted) -> Vec<Wanted> {
-        let hir = &project.files[file.0 as usize];
-        let mut out = Vec::new();
-        for item in &hir.items {
-            if let ItemKind::Mod { inline: None } = item.kind {
-                let found =
-                    mod_candidates(&wanted.path, hir, item, wanted.as_root).into_iter().find(|c| c.is_file());
-                if let Some(path) = found {
-                    let as_root = item.attrs.path.is_some() || path.file_name() == Some("mod.rs");
-                    out.push(Wanted { path, as_root });
-                }
-            }
-        }
-        for (literal, _, _) in &hir.includes {
-            if let Some(dir) = wanted.path.parent() {
-                let path = normal(&dir.join(literal));
-                if path.is_file() {
-                    out.push(Wanted { path, as_root: wanted.as_root });
-                }
-            }
-        }
-        out
     }
 
     /// Which `mod` item and `include!` means which file, now that all are known.
     fn connect(&self, project: &mut Project) {
         for (path, &file) in &self.ids {
             let hir = &project.files[file.0 as usize];
-            let as_root = self.roots.get(file.0 as usize).copied().unwrap_or(false);
+            let as_root = self.as_root.get(file.0 as usize).copied().unwrap_or(false);
             for (index, item) in hir.items.iter().enumerate() {
                 if let ItemKind::Mod { inline: None } = item.kind
                     && let Some(&child) =
@@ -180,6 +183,27 @@ impl Loader {
                 {
                     project.input.includes.insert((file, n), child);
                 }
+            }
+        }
+    }
+}
+
+/// The files that a file's `mod` items and `include!`s name.
+fn children(hir: &FileHir, wanted: &Wanted, out: &mut Vec<Wanted>) {
+    for item in &hir.items {
+        if let ItemKind::Mod { inline: None } = item.kind {
+            let candidates = mod_candidates(&wanted.path, hir, item, wanted.as_root);
+            if let Some(path) = candidates.into_iter().find(|c| c.is_file()) {
+                let as_root = item.attrs.path.is_some() || path.file_name() == Some("mod.rs");
+                out.push(Wanted { path, as_root, shown: wanted.shown });
+            }
+        }
+    }
+    for (literal, _, _) in &hir.includes {
+        if let Some(dir) = wanted.path.parent() {
+            let path = normal(&dir.join(literal));
+            if path.is_file() {
+                out.push(Wanted { path, ..wanted.clone() });
             }
         }
     }
@@ -203,46 +227,37 @@ pub(super) fn mod_candidates(file: &Utf8Path, hir: &FileHir, item: &Item, as_roo
         }
         scope = here.parent;
     }
-    let inline = !around.is_empty();
-    let base = around.iter().rev().fold(if inline { own.clone() } else { own }, |p, part| p.join(part));
+    let base = around.iter().rev().fold(own, |path, part| path.join(part));
     if let Some(path) = &item.attrs.path {
-        let from = if inline { base } else { dir.to_owned() };
+        let from = if around.is_empty() { dir.to_owned() } else { base };
         return vec![normal(&from.join(&**path))];
     }
     let name = item.name.as_str();
     let name = name.strip_prefix("r#").unwrap_or(name);
-    vec![base.join(format!("{name}.rs")), base.join(name).join("mod.rs")]
+    vec![normal(&base.join(format!("{name}.rs"))), normal(&base.join(name).join("mod.rs"))]
 }
 
-fn crates(
-    project: &mut Project,
-    loader: &Loader,
-    packages: &[&Package],
-    targets: &[(usize, &super::Target)],
-    workspace: &Workspace,
-) {
-    // The library of each package, by package name, as an index among the crates.
-    let mut libs: FxHashMap<&str, usize> = FxHashMap::default();
+fn crates(project: &mut Project, loader: &Loader, targets: &[(usize, &Target)], workspace: &Workspace) {
+    // The library of each package as an index among the crates.
+    let mut libs: FxHashMap<usize, usize> = FxHashMap::default();
     let mut kept = Vec::new();
     for (package, target) in targets {
         let Some(&root) = loader.ids.get(&normal(&target.root)) else { continue };
         if target.kind == TargetKind::Lib {
-            libs.insert(&packages[*package].name, kept.len());
+            libs.insert(*package, kept.len());
         }
         kept.push((*package, *target, root));
     }
     for (index, target, root) in kept {
-        let package = packages[index];
+        let package = &workspace.packages[index];
         let mut deps = Vec::new();
         let mut renames = Vec::new();
         let mut externs = Vec::new();
         for dependency in &package.dependencies {
             let name = Name::new(&dependency.extern_name);
-            let local =
-                dependency.path.is_some() || workspace.packages.iter().any(|p| p.name == dependency.package);
-            match libs.get(dependency.package.as_str()) {
-                Some(&lib) if local => deps.push((name, lib)),
-                _ => {
+            match local(workspace, dependency).and_then(|i| libs.get(&i)) {
+                Some(&lib) => deps.push((name, lib)),
+                None => {
                     let own = dependency.package.replace('-', "_");
                     if own != dependency.extern_name {
                         renames.push((name, Name::new(&own)));
@@ -252,10 +267,10 @@ fn crates(
             }
         }
         if target.kind != TargetKind::Lib
-            && let Some(&lib) = libs.get(package.name.as_str())
+            && let Some(&lib) = libs.get(&index)
         {
-            let lib_name =
-                package.targets.iter().find(|t| t.kind == TargetKind::Lib).map_or(&package.name, |t| &t.name);
+            let lib_target = package.targets.iter().find(|t| t.kind == TargetKind::Lib);
+            let lib_name = lib_target.map_or(&package.name, |t| &t.name);
             deps.push((Name::new(&lib_name.replace('-', "_")), lib));
         }
         project.input.crates.push(CrateInput {
@@ -273,15 +288,14 @@ fn crates(
 }
 
 /// How many `.rs` files of the packages' folders no target reaches.
-fn outside(packages: &[&Package], loader: &Loader, ignore: &Globs) -> usize {
-    let roots: Vec<&Utf8Path> = packages.iter().filter_map(|p| p.manifest.parent()).collect();
+fn outside(packages: &[&Package], loader: &Loader, exclude: &Globs) -> usize {
     let mut seen = FxHashSet::default();
-    for root in &roots {
+    for root in packages.iter().map(|p| p.dir()) {
         for file in folder::rust_files(root).files {
             // What belongs to a package nested in this one is counted there.
             let nested =
-                file.ancestors().skip(1).take_while(|a| a != root).any(|a| a.join("Cargo.toml").is_file());
-            if !nested && !loader.ids.contains_key(&file) && !ignore.is_match(&file) {
+                file.ancestors().skip(1).take_while(|a| a != &root).any(|a| a.join("Cargo.toml").is_file());
+            if !nested && !loader.ids.contains_key(&file) && !exclude.is_match(&file) {
                 seen.insert(file);
             }
         }

@@ -14,7 +14,7 @@ use crate::source::{SourceFile, Span};
 pub struct ReadError(pub String);
 
 /// An I/O error in a few words, without the operating system's number.
-pub(crate) fn describe(error: &io::Error) -> String {
+pub fn describe(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "no such file or folder".to_owned(),
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
@@ -22,7 +22,7 @@ pub(crate) fn describe(error: &io::Error) -> String {
             let text = error.to_string();
             match text.find(" (os error") {
                 Some(at) => text[..at].to_lowercase(),
-                None => text.to_lowercase(),
+                None => text.lines().next().unwrap_or("").to_lowercase(),
             }
         }
     }
@@ -69,10 +69,9 @@ pub(crate) fn text_source(bytes: Vec<u8>, shown: Utf8PathBuf) -> (SourceFile, Op
         }
         Err(e) => {
             let at = e.utf8_error().valid_up_to() as u32;
-            let line = e.as_bytes()[..at as usize].iter().filter(|&&b| b == b'\n').count() + 1;
             let lossy = String::from_utf8_lossy(e.as_bytes()).into_owned();
             let source = SourceFile::new(shown, Arc::from(lossy), false);
-            let message = format!("not UTF-8: the byte at offset {at} (line {line}) begins no character");
+            let message = format!("not UTF-8: the byte at offset {at} is no character");
             (source, Some(Unreadable { message, span: Span::new(at, at) }))
         }
     }

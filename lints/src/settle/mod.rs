@@ -1,17 +1,22 @@
 //! What is shown, in what order, and with what exit status: levels, suppressions, filters, fingerprints.
 
+mod fingerprint;
+mod reach;
 mod suppress;
+#[cfg(test)]
+mod tests;
 
-use camino::{Utf8Path, Utf8PathBuf};
-use rustc_hash::FxHashMap;
+use camino::Utf8Path;
+use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::config::Config;
+use crate::config::{Config, Settings};
 use crate::finding::{Confidence, Finding, Level, Severity};
-use crate::hir::FileHir;
-use crate::rules;
-use crate::source::Sources;
+use crate::program::Program;
+use crate::rule::Rule;
+use crate::rules::{self, tool};
+use crate::source::{FileId, Sources};
 
-/// Findings as they are shown, and what was held back.
+/// Findings as they are shown, and how many were held back.
 #[derive(Clone, Debug, Default)]
 pub struct Settled {
     /// In order of path, place, rule.
@@ -24,37 +29,75 @@ pub struct Settled {
     pub in_tests: usize,
 }
 
-/// Settles findings.
-pub fn settle(
-    sources: &Sources,
-    files: &[FileHir],
-    mut findings: Vec<Finding>,
-    config: &Config,
-    shown: &[Utf8PathBuf],
-) -> Settled {
-    let mut out = Settled::default();
-    for finding in &mut findings {
-        let rule = rules::ALL.iter().find(|r| r.id == finding.rule);
-        if let Some(level) = rule.and_then(|rule| config.set_level(rule)) {
-            finding.level = level;
+impl Settled {
+    /// The exit status: 2 if a file could not be read, 1 if something is at `deny`, else 0.
+    pub fn status(&self) -> u8 {
+        if self.findings.iter().any(|f| f.rule == tool::unreadable_file::RULE.id) {
+            2
+        } else {
+            u8::from(self.findings.iter().any(|f| f.level == Level::Deny))
         }
     }
-    order(sources, &mut findings);
-    findings.dedup_by(|a, b| a.rule == b.rule && a.at == b.at && a.key == b.key);
-    let before = findings.len();
-    let unused = suppress::apply(sources, files, &mut findings, config);
-    out.suppressed = before - findings.len();
-    findings.extend(unused);
-    order(sources, &mut findings);
-    fingerprint(sources, &mut findings);
-    let severity = config.severity.unwrap_or(Severity::Low);
-    let confidence = config.confidence.unwrap_or(Confidence::Medium);
-    let tests = config.tests.unwrap_or(false);
-    for finding in findings {
-        if finding.level == Level::Allow || !below(sources.path(finding.at.file), shown) {
+}
+
+/// The code that findings are about.
+#[derive(Clone, Copy)]
+pub struct Scene<'a> {
+    /// The texts.
+    pub sources: &'a Sources,
+    /// What was read from them.
+    pub program: &'a Program,
+    /// What paths are relative to, absolute.
+    pub root: &'a Utf8Path,
+    /// By file: whether its findings are asked for. Empty: all are.
+    pub shown: &'a [bool],
+}
+
+impl Scene<'_> {
+    fn is_shown(&self, file: FileId) -> bool {
+        self.shown.get(file.0 as usize).copied().unwrap_or(true)
+    }
+}
+
+/// Decides what is shown. The result does not depend on the order of `found`.
+pub fn settle(scene: Scene<'_>, mut found: Vec<Finding>, config: &Config) -> Settled {
+    order(scene.sources, &mut found);
+    found.dedup_by(|a, b| a.rule == b.rule && a.at == b.at && a.key == b.key);
+    let mut by_file = ByFile { scene, config, known: FxHashMap::default() };
+    for finding in &mut found {
+        finding.level = by_file.level(finding);
+    }
+    // What is off is as if it had not been found: it uses up no suppression.
+    found.retain(|f| f.level > Level::Allow);
+    let mut comments = suppress::Comments::new(scene);
+    let silenced: FxHashSet<usize> =
+        found.iter().enumerate().filter(|(_, f)| comments.silence(f)).map(|(i, _)| i).collect();
+    let mut hushed: Vec<bool> = (0..found.len()).map(|i| silenced.contains(&i)).collect();
+    // Comments about this very rule come last: they may silence what is said of the others.
+    for about_itself in [false, true] {
+        for mut finding in comments.unused(about_itself, &mut |rule, file| by_file.is_off(rule, file)) {
+            finding.level = by_file.level(&finding);
+            if finding.level > Level::Allow {
+                hushed.push(comments.silence(&finding));
+                found.push(finding);
+            }
+        }
+    }
+    let mut all: Vec<(Finding, bool)> = found.into_iter().zip(hushed).collect();
+    all.sort_by(|(a, _), (b, _)| compare(scene.sources, a, b));
+    // Equals are counted before any of them is held back, so that silencing one renames no other.
+    fingerprint::fill(scene.sources, all.iter_mut().map(|(finding, _)| finding));
+    let mut out = Settled::default();
+    for (finding, hushed) in all {
+        if !scene.is_shown(finding.at.file) {
             continue;
         }
-        if finding.in_test && !tests {
+        let settings = by_file.settings(finding.at.file);
+        let severity = settings.severity.unwrap_or(Severity::Low);
+        let confidence = settings.confidence.unwrap_or(Confidence::Medium);
+        if hushed {
+            out.suppressed += 1;
+        } else if finding.in_test && !settings.tests.unwrap_or(false) {
             out.in_tests += 1;
         } else if finding.severity < severity || finding.confidence < confidence {
             out.filtered += 1;
@@ -65,37 +108,44 @@ pub fn settle(
     out
 }
 
-fn below(path: &Utf8Path, shown: &[Utf8PathBuf]) -> bool {
-    shown.is_empty() || shown.iter().any(|s| path.starts_with(s))
+/// What configuration says, looked up once a file.
+struct ByFile<'a> {
+    scene: Scene<'a>,
+    config: &'a Config,
+    known: FxHashMap<FileId, Settings>,
 }
 
-fn order(sources: &Sources, findings: &mut [Finding]) {
-    findings.sort_by(|a, b| {
-        let place = |f: &Finding| (sources.path(f.at.file).to_owned(), f.at.span.lo, f.at.span.hi);
-        place(a).cmp(&place(b)).then_with(|| a.rule.cmp(&b.rule)).then_with(|| a.key.cmp(&b.key))
-    });
-}
+impl ByFile<'_> {
+    fn settings(&mut self, file: FileId) -> &Settings {
+        self.known
+            .entry(file)
+            .or_insert_with(|| self.config.at(&self.scene.root.join(self.scene.sources.path(file))))
+    }
 
-/// A hash of rule, path, what the finding is about, and its number among equals: it survives moved lines.
-fn fingerprint(sources: &Sources, findings: &mut [Finding]) {
-    let mut seen: FxHashMap<u64, u32> = FxHashMap::default();
-    for finding in findings {
-        let path = sources.path(finding.at.file).as_str().replace('\\', "/");
-        let mut hash = fnv1a(OFFSET, finding.rule.as_bytes());
-        hash = fnv1a(hash, b"\0");
-        hash = fnv1a(hash, path.as_bytes());
-        hash = fnv1a(hash, b"\0");
-        hash = fnv1a(hash, finding.key.as_bytes());
-        let count = seen.entry(hash).or_default();
-        let own = fnv1a(hash, &count.to_le_bytes());
-        *count += 1;
-        finding.fingerprint = format!("{own:016x}");
+    fn level(&mut self, finding: &Finding) -> Level {
+        match rules::ALL.iter().find(|r| r.id == finding.rule) {
+            Some(rule) => self.settings(finding.at.file).levels.settle(rule, finding.level),
+            None => finding.level,
+        }
+    }
+
+    fn is_off(&mut self, rule: &Rule, file: FileId) -> bool {
+        self.settings(file).levels.settle(rule, rule.level) == Level::Allow
     }
 }
 
-const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+/// By path, place, rule, what it is about, message.
+fn compare(sources: &Sources, a: &Finding, b: &Finding) -> std::cmp::Ordering {
+    let place = |f: &Finding| (f.at.span.lo, f.at.span.hi);
+    (sources.path(a.at.file), place(a), &a.rule, &a.key, &a.message).cmp(&(
+        sources.path(b.at.file),
+        place(b),
+        &b.rule,
+        &b.key,
+        &b.message,
+    ))
+}
 
-/// FNV-1a, 64 bits (Fowler, Noll, Vo): stable across versions and machines, which std's hashers do not promise.
-fn fnv1a(seed: u64, bytes: &[u8]) -> u64 {
-    bytes.iter().fold(seed, |hash, &b| (hash ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3))
+fn order(sources: &Sources, findings: &mut [Finding]) {
+    findings.sort_by(|a, b| compare(sources, a, b));
 }
