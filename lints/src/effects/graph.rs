@@ -6,10 +6,11 @@ use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
 use super::collect::{Collected, Direct, What, collect};
-use super::{Effect, Effects, Key, Object, OwnEffect, Places};
+use super::{Effect, Effects, Key, Kind, Object, OwnEffect, Places};
 use crate::flow::locks::arguments;
-use crate::flow::{IoClass, PlaceCx, Root, Step, UnitIx, UnitKind};
+use crate::flow::{Class, IoClass, PlaceCx, Root, Step, UnitIx, UnitKind};
 use crate::hir::{ExprId, ExprKind, LocalId, PatKind};
+use crate::knowledge::Acquire;
 use crate::ty::TyKind;
 
 /// How one unit runs another.
@@ -40,6 +41,10 @@ pub struct Edge {
     pub how: How,
 }
 
+/// As many instances of one lock are told apart in a unit; more are one of which nothing is known. Fields that lead to
+/// fields of their own kind (trees, services in services) would make a place of every way through them.
+const MAX_INSTANCES: u32 = 8;
+
 /// Longer ways are not followed: nobody reads them, and what a `main` does thirty calls deep says little.
 const MAX_DISTANCE: u16 = 16;
 
@@ -50,6 +55,8 @@ struct Spread<'a> {
     into: Vec<Vec<u32>>,
     summaries: Vec<Vec<Effect>>,
     known: FxHashMap<(UnitIx, Key), u32>,
+    /// How many instances of a lock a unit's effects name.
+    instances: FxHashMap<(UnitIx, Option<Class>, Acquire, Kind), u32>,
     queue: VecDeque<(UnitIx, u32)>,
     given: Vec<(UnitIx, LocalId, u32)>,
 }
@@ -66,6 +73,7 @@ pub(super) fn spread(cx: PlaceCx<'_>) -> Effects {
         into: vec![Vec::new(); count],
         summaries: vec![Vec::new(); count],
         known: FxHashMap::default(),
+        instances: FxHashMap::default(),
         queue: VecDeque::new(),
         given: Vec::new(),
     };
@@ -138,6 +146,7 @@ impl Spread<'_> {
             return;
         }
         let Some(key) = translate(self.cx, &mut self.places, edge, effect.key) else { return };
+        let Some(key) = self.bounded(edge.caller, key) else { return };
         self.add(
             edge.caller,
             Effect {
@@ -149,6 +158,22 @@ impl Spread<'_> {
                 maybe: effect.maybe || edge.how == How::Virtual,
             },
         );
+    }
+
+    /// The effect, with its instance forgotten where the unit names too many already.
+    fn bounded(&mut self, unit: UnitIx, key: Key) -> Option<Key> {
+        let Key::Acquire(ix, mode, kind) = key else { return Some(key) };
+        if self.known.contains_key(&(unit, key)) {
+            return Some(key);
+        }
+        let place = &self.places.list[ix.0 as usize];
+        let count = self.instances.entry((unit, place.class(self.cx.program), mode, kind)).or_default();
+        *count += 1;
+        if *count <= MAX_INSTANCES {
+            return Some(key);
+        }
+        let place = place.forget_instance()?;
+        Some(Key::Acquire(self.places.intern(place), mode, kind))
     }
 
     /// The target calls its parameter: what the caller gives for it runs during the call.
@@ -258,6 +283,8 @@ pub(super) fn translate(cx: PlaceCx<'_>, places: &mut dyn Intern, edge: Edge, ke
             let new = match place.root {
                 Root::Static(_) => place,
                 Root::Local(b, local) if b == target.body => match param_of(cx, edge.target, local) {
+                    // Which of the implementations runs is not known, and so not what its fields are fields of.
+                    Some(_) if edge.how == How::Virtual => place.forget_instance()?,
                     Some(i) if edge.how != How::Closure => {
                         let base = arguments(cx, caller, edge.call).get(i).and_then(|&a| cx.place(caller, a));
                         match base {

@@ -194,7 +194,8 @@ fn add_file(knowledge: &mut Knowledge, file: &KnowledgeFile, shorts: &Shorts) ->
 }
 
 fn add_crate(knowledge: &mut Knowledge, path: &str) {
-    if let Some(krate) = path.split("::").next() {
+    // `str` and `bool` are in no crate.
+    if let Some((krate, _)) = path.split_once("::") {
         knowledge.crates.insert(Name::new(krate));
     }
 }

@@ -82,6 +82,8 @@ pub(crate) struct BodyUses {
     spawned: Vec<PlaceKey>,
     /// Types of the locals that are places.
     locals: Vec<(LocalId, Ty)>,
+    /// Workspace types of which a value is overwritten or taken where it is kept.
+    replaced: Vec<DefId>,
 }
 
 /// All places and their uses.
@@ -93,6 +95,9 @@ pub struct Places {
     pub spawned: Vec<PlaceKey>,
     /// Types of the locals that are places.
     pub locals: Vec<(BodyIx, LocalId, Ty)>,
+    /// Types of which a value is overwritten or taken where it is kept, and in which functions outside tests: what
+    /// such a value holds goes with it.
+    pub replaced: Vec<(DefId, BodyIx)>,
 }
 
 impl Places {
@@ -114,6 +119,7 @@ impl Places {
                 }
             }
             places.spawned.extend(body.spawned);
+            places.replaced.extend(body.replaced.into_iter().map(|def| (def, BodyIx(index as u32))));
             places.locals.extend(body.locals.into_iter().map(|(l, t)| (BodyIx(index as u32), l, t)));
         }
         places
@@ -132,6 +138,27 @@ impl Places {
             work.extend(self.flows.get(&key).into_iter().flatten().copied());
         }
         out.sort_by_key(|u| (u.body, u.expr));
+        out
+    }
+
+    /// Of some fields and statics those that only share what another of them holds (`Arc::clone` given to a
+    /// constructor), each with that other one. Of places that share with each other the first holds.
+    pub fn shared_from(&self, among: &[PlaceKey]) -> FxHashMap<PlaceKey, PlaceKey> {
+        let order: FxHashMap<PlaceKey, usize> =
+            among.iter().copied().enumerate().map(|(i, key)| (key, i)).collect();
+        let reached: Vec<Vec<usize>> = among
+            .iter()
+            .map(|&key| self.reach(key).iter().filter_map(|other| order.get(other).copied()).collect())
+            .collect();
+        let mut out = FxHashMap::default();
+        for (holder, targets) in reached.iter().enumerate() {
+            for &target in targets {
+                let mutual = reached[target].contains(&holder);
+                if target != holder && (!mutual || holder < target) {
+                    out.entry(among[target]).or_insert(among[holder]);
+                }
+            }
+        }
         out
     }
 

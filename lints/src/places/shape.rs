@@ -78,6 +78,10 @@ pub fn shape(kb: &Knowledge, ty: Ty) -> Option<Shape> {
                         shape.cell = true;
                         here = *args.first()?;
                     }
+                    "std::sync::Weak" | "std::rc::Weak" => {
+                        shape.handle = true;
+                        here = *args.first()?;
+                    }
                     "std::option::Option" | "std::result::Result" => here = *args.first()?,
                     _ => match info.deref {
                         Some(target) => here = target.subst(&subst()),

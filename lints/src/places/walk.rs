@@ -116,6 +116,23 @@ impl Walker<'_> {
         self.out.uses.push((origin.place, one));
     }
 
+    /// A kept value of a workspace type, in an `Option` or not, makes room for another.
+    fn replaced(&mut self, kept: ExprId) {
+        if self.in_test {
+            return;
+        }
+        let mut ty = self.types.expr(kept).peel_refs();
+        while let TyKind::Ext(path, args) = ty.kind()
+            && matches!(path.as_str(), "std::option::Option" | "std::boxed::Box")
+            && let Some(&inner) = args.first()
+        {
+            ty = inner;
+        }
+        if let TyKind::Adt(def, _) = ty.kind() {
+            self.out.replaced.push(*def);
+        }
+    }
+
     fn returned(&mut self, origin: Option<Origin>) {
         if let Some(origin) = origin
             && self.program.def(self.owner).kind == DefKind::Fn
@@ -194,6 +211,12 @@ impl Walker<'_> {
             ExprKind::Assign { lhs, rhs } => {
                 let value = self.expr(*rhs);
                 let target = self.expr(*lhs);
+                if matches!(
+                    body.expr(*lhs).kind,
+                    ExprKind::Field { .. } | ExprKind::Deref(_) | ExprKind::Index { .. }
+                ) {
+                    self.replaced(*lhs);
+                }
                 if let Some(target) = target {
                     self.record(target, UseKind::Assign, id);
                     if let Some(value) = value {
@@ -524,6 +547,9 @@ impl Walker<'_> {
                 let tags = self.program.knowledge.callee(path).map(|f| f.tags.clone());
                 match text {
                     "std::mem::take" | "std::mem::replace" | "std::mem::swap" => {
+                        if let Some(&kept) = args.first() {
+                            self.replaced(kept);
+                        }
                         for origin in origins.into_iter().flatten() {
                             self.record(origin, UseKind::Take, id);
                         }
@@ -620,6 +646,9 @@ impl Walker<'_> {
         let origins = self.closure_args(args, usage, future, own);
         match target {
             Callee::Ext(path) => {
+                if matches!(path.as_str(), "std::option::Option::take" | "std::option::Option::replace") {
+                    self.replaced(recv);
+                }
                 let tags = self.program.knowledge.callee(path).map(|f| f.tags.clone());
                 for given in origins.into_iter().flatten() {
                     // `a.append(&mut b)`, `a.extend(b)`: taken or read as a whole.

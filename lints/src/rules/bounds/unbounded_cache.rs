@@ -21,8 +21,8 @@
 //!
 //! ## Not reported
 //!
-//! Maps keyed by a closed set (an enum without data, `TypeId`), filled only while a value is built, owned by a value that
-//! lives for one request, bounded by a length check, or from which any code outside tests removes entries. Where the map
+//! Maps keyed by a closed set (an enum, `TypeId`, a status code, `&'static str`), filled only while a value is built,
+//! owned by a value that lives for one request or is replaced by a fresh one, bounded by a length check, or from which any code outside tests removes entries. Where the map
 //! is handed to code that cannot be seen, nothing is said.
 //!
 //! ## Known limits
@@ -30,12 +30,15 @@
 //! `clear()` in a function named for reset or shutdown does not count as a bound. Whether keys come from requests or from
 //! configuration is judged by how the map is filled; a registry filled from outside is low confidence.
 
+use rustc_hash::FxHashMap;
+
 use crate::Analysis;
 use crate::finding::{Applicability, Confidence, Finding, Level, Severity};
+use crate::flow::UnitKind;
 use crate::hir::{ItemKind, SelfParam};
 use crate::knowledge::{Container, Op};
 use crate::places::{PlaceKey, Use, UseKind, shape};
-use crate::program::{DefId, DefKind, Program};
+use crate::program::{BodyIx, DefId, DefKind, Program};
 use crate::rule::{Group, Rule};
 use crate::rules::contention::shared_map_lock::last;
 use crate::source::Location;
@@ -57,6 +60,8 @@ pub const RULE: Rule = Rule {
 fn check(cx: &Analysis, out: &mut Vec<Finding>) {
     let program = &cx.program;
     let lifetimes = Lifetimes::of(cx);
+    let callers = Callers::of(cx);
+    let mut found = Vec::new();
     for (index, def) in program.defs.iter().enumerate() {
         if def.in_test {
             continue;
@@ -64,6 +69,10 @@ fn check(cx: &Analysis, out: &mut Vec<Finding>) {
         let id = DefId(index as u32);
         match (def.kind, &program.item(id).kind) {
             (DefKind::Struct, ItemKind::Struct(s)) => {
+                // What a value holds goes when the value is replaced.
+                if cx.uses.replaced.iter().any(|&(def, body)| def == id && !at_the_end(program, body)) {
+                    continue;
+                }
                 for field in s.fields.iter().filter(|f| !f.cfg_test) {
                     let Some(ty) = program.decls.field(id, field.name) else { continue };
                     let candidate = Candidate {
@@ -74,7 +83,7 @@ fn check(cx: &Analysis, out: &mut Vec<Finding>) {
                         words: format!("{} {} {}", def.name, field.name, field.doc).to_lowercase(),
                         long_lived: lifetimes.long(id),
                     };
-                    judge(cx, &candidate, out);
+                    judge(cx, &callers, &candidate, &mut found);
                 }
             }
             (DefKind::Static, _) => {
@@ -87,11 +96,17 @@ fn check(cx: &Analysis, out: &mut Vec<Finding>) {
                     words: format!("{} {}", def.name, program.item(id).attrs.doc).to_lowercase(),
                     long_lived: true,
                 };
-                judge(cx, &candidate, out);
+                judge(cx, &callers, &candidate, &mut found);
             }
             _ => {}
         }
     }
+    // One map that several values share is one cache.
+    let places: Vec<PlaceKey> = found.iter().map(|(place, _)| *place).collect();
+    let shared = cx.uses.shared_from(&places);
+    out.extend(
+        found.into_iter().filter(|(place, _)| !shared.contains_key(place)).map(|(_, finding)| finding),
+    );
 }
 
 struct Candidate {
@@ -103,7 +118,7 @@ struct Candidate {
     long_lived: bool,
 }
 
-fn judge(cx: &Analysis, candidate: &Candidate, out: &mut Vec<Finding>) {
+fn judge(cx: &Analysis, callers: &Callers, candidate: &Candidate, out: &mut Vec<(PlaceKey, Finding)>) {
     let program = &cx.program;
     let Some(shape) = shape(&program.knowledge, candidate.ty) else { return };
     let keyed = matches!(
@@ -120,7 +135,7 @@ fn judge(cx: &Analysis, candidate: &Candidate, out: &mut Vec<Finding>) {
         return;
     }
     let key = shape.core.as_ext().and_then(|(_, args)| args.first().copied()).unwrap_or(Ty::UNKNOWN);
-    if closed(program, key) {
+    if closed(program, key, CLOSED_DEPTH) {
         return;
     }
     let uses = cx.uses.uses_of(candidate.place);
@@ -131,16 +146,20 @@ fn judge(cx: &Analysis, candidate: &Candidate, out: &mut Vec<Finding>) {
             // Someone else may shrink it.
             UseKind::Escape => return,
             UseKind::Op(Op::Remove) => return,
-            UseKind::Op(Op::Clear) | UseKind::Assign | UseKind::Take if !at_the_end(program, one) => {
+            UseKind::Op(Op::Clear) | UseKind::Assign | UseKind::Take if !at_the_end(program, one.body) => {
                 return;
             }
-            UseKind::Op(Op::Insert | Op::Entry) if !constructor(program, one) => {
+            UseKind::Op(Op::Insert | Op::Entry)
+                if !callers.at_start(program, program.body_info(one.body).owner, 3) =>
+            {
                 grows.push(one);
             }
             _ => {}
         }
     }
-    let Some(&first) = grows.first() else { return };
+    if grows.is_empty() {
+        return;
+    }
     // `if map.len() >= MAX { .. }` beside the insert is a bound of its own making.
     let guarded = |grow: &Use| {
         production.iter().any(|u| u.body == grow.body && u.kind == UseKind::Op(Op::Len) && u.compared)
@@ -148,8 +167,7 @@ fn judge(cx: &Analysis, candidate: &Candidate, out: &mut Vec<Finding>) {
     if grows.iter().all(|g| guarded(g)) {
         return;
     }
-    let named =
-        ["cache", "memo", "history", "interned", "interner"].iter().any(|w| candidate.words.contains(w));
+    let named = ["cache", "memo", "history", "interner"].iter().any(|w| candidate.words.contains(w));
     let on_demand = grows.iter().any(|g| {
         g.kind == UseKind::Op(Op::Entry)
             || production.iter().any(|u| {
@@ -180,7 +198,6 @@ fn judge(cx: &Analysis, candidate: &Candidate, out: &mut Vec<Finding>) {
     finding.fact("place", candidate.name.clone());
     finding.fact("container", shape.core.as_ext().map_or("", |(p, _)| p.as_str()));
     finding.fact("lock", shape.lock.map_or("", |(p, _)| p.as_str()));
-    let _ = first;
     for grow in grows {
         let expr = program.body(grow.body).expr(grow.expr);
         let span = match &expr.kind {
@@ -189,46 +206,92 @@ fn judge(cx: &Analysis, candidate: &Candidate, out: &mut Vec<Finding>) {
         };
         finding.relate(program.at(grow.body, span), "grows here");
     }
-    out.push(finding);
+    out.push((candidate.place, finding));
 }
 
-/// A key of which there are only so many.
-fn closed(program: &Program, key: Ty) -> bool {
-    match key.peel_refs().kind() {
-        TyKind::Bool => true,
+const CLOSED_DEPTH: u32 = 4;
+
+/// A key of which there are only so many. One that is borrowed belongs to something that has them all (`&'static str`).
+fn closed(program: &Program, key: Ty, depth: u32) -> bool {
+    let Some(depth) = depth.checked_sub(1) else { return false };
+    let all = |types: &[Ty]| types.iter().all(|&ty| closed(program, ty, depth));
+    match key.kind() {
+        TyKind::Ref(..) | TyKind::Bool => true,
         TyKind::Int(n) => matches!(n.as_str(), "u8" | "i8"),
         TyKind::Adt(def, _) => match &program.item(*def).kind {
-            ItemKind::Enum(e) => e.variants.iter().all(|v| v.fields.is_empty()),
+            ItemKind::Enum(e) => (0..e.variants.len()).all(|i| {
+                let variant = program.variants.get(def).and_then(|v| v.get(&e.variants[i].name));
+                let fields = variant.and_then(|v| program.decls.fields.get(v));
+                e.variants[i].fields.is_empty()
+                    || fields.is_some_and(|fields| fields.iter().all(|&(_, ty)| closed(program, ty, depth)))
+            }),
+            ItemKind::Struct(s) if !s.fields.is_empty() => {
+                let fields = program.decls.fields.get(def);
+                fields.is_some_and(|fields| fields.iter().all(|&(_, ty)| closed(program, ty, depth)))
+            }
             _ => false,
         },
-        TyKind::Ext(p, _) => matches!(
-            p.as_str(),
+        TyKind::Ext(path, args) => match path.as_str() {
             "std::any::TypeId"
-                | "std::mem::Discriminant"
-                | "std::thread::ThreadId"
-                | "std::marker::PhantomData"
-        ),
-        TyKind::Tuple(parts) => !parts.is_empty() && parts.iter().all(|&p| closed(program, p)),
+            | "std::mem::Discriminant"
+            | "std::thread::ThreadId"
+            | "std::marker::PhantomData"
+            | "std::io::ErrorKind"
+            | "http::StatusCode"
+            | "http::Version"
+            | "tracing::Level"
+            | "log::Level" => true,
+            "std::option::Option" | "std::boxed::Box" | "std::sync::Arc" | "std::rc::Rc" => all(args),
+            _ => false,
+        },
+        TyKind::Tuple(parts) => !parts.is_empty() && all(parts),
+        TyKind::Array(_) => false,
         _ => false,
     }
 }
 
-/// A function that makes a value: what it inserts is there from the start.
-fn constructor(program: &Program, one: &Use) -> bool {
-    let owner = program.body_info(one.body).owner;
-    match program.fn_item(owner) {
-        Some(f) => match f.self_param {
-            None => program.def(owner).parent.is_some(),
-            Some(SelfParam::Value) => true,
-            _ => false,
-        },
-        None => true,
+/// Who calls what outside tests.
+struct Callers {
+    of: FxHashMap<DefId, Vec<DefId>>,
+}
+
+impl Callers {
+    fn of(cx: &Analysis) -> Callers {
+        let program = &cx.program;
+        let mut of: FxHashMap<DefId, Vec<DefId>> = FxHashMap::default();
+        for (ix, unit) in cx.flow.units.iter() {
+            let caller = program.body_info(unit.body).owner;
+            if program.def(caller).in_test {
+                continue;
+            }
+            for edge in cx.effects.calls_of(ix) {
+                let target = cx.flow.units.get(edge.target);
+                if target.kind == UnitKind::Item {
+                    of.entry(program.body_info(target.body).owner).or_default().push(caller);
+                }
+            }
+        }
+        Callers { of }
+    }
+
+    /// A function that makes a value, or one that only such functions call: what it inserts is there from the start.
+    fn at_start(&self, program: &Program, function: DefId, depth: u32) -> bool {
+        let Some(f) = program.fn_item(function) else { return true };
+        match f.self_param {
+            None => return program.def(function).parent.is_some(),
+            Some(SelfParam::Value) => return true,
+            _ => {}
+        }
+        let Some(depth) = depth.checked_sub(1) else { return false };
+        self.of
+            .get(&function)
+            .is_some_and(|callers| callers.iter().all(|&c| c != function && self.at_start(program, c, depth)))
     }
 }
 
 /// Emptied where nothing goes on afterwards: that bounds nothing.
-fn at_the_end(program: &Program, one: &Use) -> bool {
-    let owner = program.body_info(one.body).owner;
+fn at_the_end(program: &Program, body: BodyIx) -> bool {
+    let owner = program.body_info(body).owner;
     let name = program.def(owner).name.as_str();
     ["clear", "reset", "shutdown", "close", "stop", "drop", "destroy", "teardown"]
         .iter()

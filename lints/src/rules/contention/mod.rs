@@ -1,9 +1,11 @@
 //! Threads that wait for each other.
 
+mod companions;
 pub mod lock_across_await;
 pub mod lock_across_io;
 pub mod lock_order_cycle;
 pub mod lock_reacquired;
+mod map_alias;
 pub mod shard_guard_reentry;
 pub mod shared_map_lock;
 mod split_update;

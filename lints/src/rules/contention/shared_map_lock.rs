@@ -32,19 +32,23 @@
 //! ## Not reported
 //!
 //! A map under a lock together with other state (`Mutex<(Map, Order)>`, a struct of several fields, a type of its own
-//! whose methods are the critical sections), copy on write (`RwLock<Arc<Map>>`), maps already split into shards
+//! whose methods are the critical sections), two locks that are always taken together, copy on write (`RwLock<Arc<Map>>`), maps already split into shards
 //! (`Vec<RwLock<HashMap<..>>>`), a lock that no shared reference ever takes.
 //!
 //! ## Known limits
 //!
 //! How often a lock is taken at run time is not known here; `--profile` ranks findings by where the time goes.
 
+use rustc_hash::FxHashMap;
+
+use super::companions::Companions;
+use super::map_alias;
 use crate::Analysis;
 use crate::finding::{Applicability, Confidence, Finding, Level, Severity};
-use crate::hir::{FieldDecl, ItemKind, SelfParam};
+use crate::hir::{FieldDecl, ItemKind, SelfParam, TypeRef};
 use crate::knowledge::{Container, LockKind, Op};
 use crate::places::{PlaceKey, Shape, Use, UseKind, shape};
-use crate::program::{DefId, DefKind, Program};
+use crate::program::{DefId, DefKind, ModIx, Program};
 use crate::rule::{Group, Rule};
 use crate::source::Location;
 use crate::ty::Ty;
@@ -64,6 +68,9 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Analysis, out: &mut Vec<Finding>) {
     let program = &cx.program;
+    let companions = Companions::of(cx);
+    let mut found: Vec<(PlaceKey, Finding)> = Vec::new();
+    let mut keep = |place: PlaceKey, finding: Option<Finding>| found.extend(finding.map(|f| (place, f)));
     for (index, def) in program.defs.iter().enumerate() {
         let id = DefId(index as u32);
         match def.kind {
@@ -73,20 +80,19 @@ fn check(cx: &Analysis, out: &mut Vec<Finding>) {
                     let at = Location { file: def.file, span: field.name_span };
                     let name = format!("{}.{}", owner_name(program, id), field.name);
                     let in_test = def.in_test || field.cfg_test;
-                    report(cx, PlaceKey::Field(id, field.name), ty, at, &name, in_test, out);
+                    let place = PlaceKey::Field(id, field.name);
+                    let finding = judge(cx, &companions, place, ty, at, &name, in_test);
+                    keep(place, finding.map(|f| spelled(program, f, def.module, &field.ty)));
                 }
             }
             DefKind::Static => {
                 let Some(&ty) = program.decls.statics.get(&id) else { continue };
-                report(
-                    cx,
-                    PlaceKey::Static(id),
-                    ty,
-                    program.name_location(id),
-                    def.name.as_str(),
-                    def.in_test,
-                    out,
-                );
+                let (place, at) = (PlaceKey::Static(id), program.name_location(id));
+                let mut finding = judge(cx, &companions, place, ty, at, def.name.as_str(), def.in_test);
+                if let ItemKind::Static { ty, .. } = &program.item(id).kind {
+                    finding = finding.map(|f| spelled(program, f, def.module, ty));
+                }
+                keep(place, finding);
             }
             _ => {}
         }
@@ -107,8 +113,78 @@ fn check(cx: &Analysis, out: &mut Vec<Finding>) {
         let decl = program.body(body).local(local);
         let owner = program.body_info(body).owner;
         let name = format!("{} in {}", decl.name, program.display(owner));
-        report(cx, place, ty, program.at(body, decl.span), &name, program.def(owner).in_test, out);
+        let at = program.at(body, decl.span);
+        keep(place, judge(cx, &companions, place, ty, at, &name, program.def(owner).in_test));
     }
+    // One map that several values share is one finding; where it is seen by another name is told with it.
+    let places: Vec<PlaceKey> = found.iter().map(|(place, _)| *place).collect();
+    let shared = cx.uses.shared_from(&places);
+    let mut also: FxHashMap<PlaceKey, Vec<Location>> = FxHashMap::default();
+    for (place, finding) in &found {
+        let mut holder = *place;
+        // Sharing may go on: the one that shares from nobody is told.
+        for _ in 0..shared.len() {
+            let Some(&from) = shared.get(&holder) else { break };
+            holder = from;
+        }
+        if holder != *place {
+            also.entry(holder).or_default().push(finding.at);
+        }
+    }
+    for (place, mut finding) in found {
+        if shared.contains_key(&place) {
+            continue;
+        }
+        for at in also.remove(&place).into_iter().flatten() {
+            finding.relate(at, "the same map, shared");
+        }
+        out.push(finding);
+    }
+    out.extend(map_alias::free(cx).filter_map(|alias| unused_alias(cx, alias)));
+}
+
+/// Names the aliases through which a declaration is spelled.
+fn spelled(program: &Program, mut finding: Finding, module: ModIx, ty: &TypeRef) -> Finding {
+    for alias in map_alias::through(program, module, ty) {
+        let corked = program.decls.aliases.get(&alias).and_then(|&ty| shape(&program.knowledge, ty));
+        if corked.is_some_and(|s| s.lock.is_some() && is_map(&s)) {
+            finding.relate(program.name_location(alias), "spelled out here");
+        }
+    }
+    finding
+}
+
+/// An alias that puts a map behind a lock and that nothing uses yet.
+fn unused_alias(cx: &Analysis, alias: DefId) -> Option<Finding> {
+    let program = &cx.program;
+    let shape = shape(&program.knowledge, *program.decls.aliases.get(&alias)?)?;
+    let (lock, _) = shape.lock?;
+    let name = program.def(alias).name;
+    if !is_corked(&shape) || map_alias::is_named_elsewhere(cx, name) {
+        return None;
+    }
+    let container = shape.core.as_ext().map_or("map", |(p, _)| last(p.as_str()));
+    let lock = last(lock.as_str());
+    let mut finding = Finding::new(
+        &RULE,
+        program.name_location(alias),
+        format!("`{name}` puts a whole `{container}` behind one `{lock}`; nothing uses it yet"),
+    );
+    finding.label = format!("every key would wait for one `{lock}`");
+    finding.help =
+        "make it a concurrent map (`dashmap::DashMap`) before anything relies on the lock".to_owned();
+    finding.confidence = Confidence::Medium;
+    finding.key = name.to_string();
+    Some(finding)
+}
+
+/// A whole map behind one lock, changed in place.
+fn is_corked(shape: &Shape) -> bool {
+    is_map(shape)
+        && !shape.copy_on_write
+        && !shape.concurrent
+        && shape.locks == 1
+        && shape.lock.is_some_and(|(_, kind)| kind != LockKind::Semaphore)
 }
 
 fn field_decls(program: &Program, def: DefId) -> &[FieldDecl] {
@@ -133,25 +209,20 @@ fn is_map(shape: &Shape) -> bool {
     )
 }
 
-fn report(
+fn judge(
     cx: &Analysis,
+    companions: &Companions,
     place: PlaceKey,
     ty: Ty,
     at: Location,
     name: &str,
     in_test: bool,
-    out: &mut Vec<Finding>,
-) {
+) -> Option<Finding> {
     let program = &cx.program;
-    let Some(shape) = shape(&program.knowledge, ty) else { return };
-    let Some((lock, kind)) = shape.lock else { return };
-    if !is_map(&shape)
-        || shape.copy_on_write
-        || shape.concurrent
-        || shape.locks != 1
-        || kind == LockKind::Semaphore
-    {
-        return;
+    let shape = shape(&program.knowledge, ty)?;
+    let (lock, kind) = shape.lock?;
+    if !is_corked(&shape) {
+        return None;
     }
     let uses = cx.uses.uses_of(place);
     let production: Vec<&Use> = uses.iter().filter(|u| in_test || !u.in_test).collect();
@@ -161,10 +232,14 @@ fn report(
     let is_local = matches!(place, PlaceKey::Local(..));
     let through_shared = acquires.iter().any(|u| !exclusive_self(program, u));
     if !shape.handle && !is_static && !is_local && !through_shared {
-        return;
+        return None;
     }
     if acquires.is_empty() && !shape.handle && !is_static {
-        return;
+        return None;
+    }
+    // Two locks around one state: the critical sections span both.
+    if companions.always(place, &acquires) {
+        return None;
     }
     let (mut reads, mut writes, mut compound) = (0, 0, 0);
     let mut sites = Vec::new();
@@ -262,7 +337,7 @@ fn report(
     for (at, label) in sites {
         finding.relate(at, label);
     }
-    out.push(finding);
+    Some(finding)
 }
 
 /// The method's name of an acquisition, which lies on one line when its chain does not.

@@ -1,0 +1,55 @@
+//! Effects over call graphs that would make a place of every way through them.
+
+use uncork_lints::Analysis;
+use uncork_lints::knowledge::Knowledge;
+use uncork_lints::link::{CrateInput, ProjectInput, link};
+use uncork_lints::lower::lower_file;
+use uncork_lints::name::Name;
+use uncork_lints::source::{FileId, SourceFile, Sources};
+
+fn analyze(text: &str) -> Analysis {
+    let file = lower_file(text).expect("the test's source parses");
+    let mut sources = Sources::default();
+    sources.add(SourceFile::new("lib.rs".into(), text.into(), false));
+    let input = ProjectInput {
+        crates: vec![CrateInput {
+            name: Name::new("sample"),
+            edition: 2024,
+            package: 0,
+            is_test: false,
+            is_bin: false,
+            root: FileId(0),
+            deps: Vec::new(),
+            renames: Vec::new(),
+            externs: None,
+        }],
+        ..ProjectInput::default()
+    };
+    Analysis::new(sources, link(vec![file], &input, Knowledge::builtin()))
+}
+
+/// Services in services: each implementation takes its own lock and calls the one inside it, whichever that is.
+fn nested(count: usize) -> String {
+    let mut text = String::from("use std::sync::Mutex;\npub trait Service { fn call(&self); }\n");
+    for i in 0..count {
+        text.push_str(&format!(
+            "pub struct S{i}<T> {{ inner{i}: T, lock{i}: Mutex<u32> }}\n\
+             impl<T: Service> Service for S{i}<T> {{\n    fn call(&self) {{\n        \
+             *self.lock{i}.lock().unwrap() += 1;\n        self.inner{i}.call();\n    }}\n}}\n"
+        ));
+    }
+    text
+}
+
+#[test]
+fn services_in_services_stay_small() {
+    let count = 12;
+    let analysis = analyze(&nested(count));
+    let mut most = 0;
+    for (unit, _) in analysis.flow.units.iter() {
+        most = most.max(analysis.effects.of(unit).len());
+    }
+    // Each reaches the locks of all, and none through more ways than are told apart.
+    assert!(most >= count, "{most}");
+    assert!(most <= 9 * count, "{most}");
+}
