@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use rayon::prelude::*;
 use uncork_lints::clones;
-use uncork_lints::clones::index::Index;
+use uncork_lints::clones::index::{Index, prints};
 use uncork_lints::hir::FileHir;
 use uncork_lints::knowledge::Knowledge;
 use uncork_lints::link::{CrateInput, ProjectInput, link};
@@ -22,7 +22,7 @@ fn main() {
     println!(
         "{} files, {lines} lines, {} functions",
         sources.len(),
-        Index::build(program, sources).functions.len()
+        Index::build(program, sources, prints(program, sources)).functions.len()
     );
     divan::main();
 }
@@ -82,7 +82,7 @@ fn lowering() -> usize {
 
 #[divan::bench(sample_count = 20)]
 fn fingerprints() -> usize {
-    Index::build(&CORPUS.0, &CORPUS.1).functions.len()
+    Index::build(&CORPUS.0, &CORPUS.1, prints(&CORPUS.0, &CORPUS.1)).functions.len()
 }
 
 #[divan::bench(sample_count = 20)]

@@ -24,6 +24,8 @@ pub mod settle;
 pub mod source;
 pub mod ty;
 
+use rayon::prelude::*;
+
 /// Everything known about the code of a run; what rules read.
 pub struct Analysis {
     /// The files.
@@ -58,30 +60,35 @@ impl Analysis {
         program: program::Program,
         options: config::RuleOptions,
     ) -> Analysis {
+        let mut clock = std::time::Instant::now();
+        let mut timings = Vec::new();
+        let mut lap =
+            |name| timings.push((name, std::mem::replace(&mut clock, std::time::Instant::now()).elapsed()));
+        // All that is asked of a body alone, in one go: the second question finds it in the cache.
+        let memo = flow::TypeMemo::default();
+        let bodies: Vec<_> = (0..program.bodies.len() as u32)
+            .into_par_iter()
+            .map_init(clones::index::Printer::default, |printer, i| {
+                let ix = program::BodyIx(i);
+                let types = infer::infer_body(&program, ix);
+                let flow = flow::body_flow(&program, &memo, ix, &types);
+                let uses = places::walk(&program, ix, &types);
+                ((types, flow), (uses, printer.print(&program, &sources, ix)))
+            })
+            .collect();
+        type Halves<A, B, C, D> = ((Vec<A>, Vec<B>), (Vec<C>, Vec<D>));
+        let ((types, flows), (uses, prints)): Halves<_, _, _, _> = bodies.into_iter().unzip();
+        lap("- bodies");
         // Not when a rule first asks: rules run side by side, and a worker that waits here may take up another of them.
-        let ((clones, copying), (types, flow, effects, uses, mut timings)) = rayon::join(
+        let ((clones, uses), (flow, effects)) = rayon::join(
+            || (clones::among(&program, &sources, prints), places::Places::collect(uses)),
             || {
-                let clock = std::time::Instant::now();
-                (clones::analyze(&program, &sources), clock.elapsed())
-            },
-            || {
-                let mut clock = std::time::Instant::now();
-                let mut timings = Vec::new();
-                let mut lap = |name| {
-                    timings.push((name, std::mem::replace(&mut clock, std::time::Instant::now()).elapsed()))
-                };
-                let types = infer::infer(&program);
-                lap("- infer");
-                let flow = flow::Flow::new(&program, &types);
-                lap("- flow");
+                let flow = flow::Flow::assemble(&program, &types, memo, flows);
                 let effects = effects::Effects::new(&program, &types, &flow);
-                lap("- effects");
-                let uses = places::Places::analyze(&program, &types);
-                lap("- places");
-                (types, flow, effects, uses, timings)
+                (flow, effects)
             },
         );
-        timings.push(("- clones, beside", copying));
+        lap("- effects, copies");
         Analysis { sources, program, types, flow, effects, uses, options, clones, timings }
     }
 

@@ -55,11 +55,6 @@ impl Name {
         self.0 as usize
     }
 
-    /// How many names there are so far.
-    pub(crate) fn count() -> usize {
-        INTERNER.texts.count()
-    }
-
     /// The text. O(1), no lock.
     pub fn as_str(self) -> &'static str {
         INTERNER.texts.get(self.0 as usize).copied().unwrap_or("")

@@ -79,7 +79,7 @@ impl SourceFile {
     /// Indexes the lines of `text`. O(length).
     pub fn new(path: Utf8PathBuf, text: Arc<str>, bom: bool) -> SourceFile {
         let mut line_starts = vec![0];
-        line_starts.extend(text.bytes().enumerate().filter(|&(_, b)| b == b'\n').map(|(i, _)| i as u32 + 1));
+        line_starts.extend(memchr::memchr_iter(b'\n', text.as_bytes()).map(|i| i as u32 + 1));
         SourceFile { path, text, bom, line_starts }
     }
 

@@ -158,11 +158,6 @@ impl Ty {
         (self.0 & !(VARS | PARAMS)) as usize
     }
 
-    /// How many types there are so far.
-    pub(crate) fn count() -> usize {
-        INTERNER.kinds.count()
-    }
-
     /// What it is. O(1), no lock.
     pub fn kind(self) -> &'static TyKind {
         // The interner lives as long as the process, and `boxcar` never moves what it holds.

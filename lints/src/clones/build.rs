@@ -30,7 +30,17 @@ pub(super) const MAX_DEPTH: u32 = 200;
 impl<'a> Builder<'a> {
     /// A builder for the bodies of one file; `text` is the file's source.
     pub(super) fn new(file: &'a FileHir, text: &'a str) -> Builder<'a> {
-        Builder { vocabulary: &VOCABULARY, file, text, out: Term::default(), depth: 0 }
+        Builder::reusing(file, text, Term::default())
+    }
+
+    /// The same, with the memory of a term that is no longer needed.
+    pub(super) fn reusing(file: &'a FileHir, text: &'a str, out: Term) -> Builder<'a> {
+        Builder { vocabulary: &VOCABULARY, file, text, out, depth: 0 }
+    }
+
+    /// Its memory, for the next.
+    pub(super) fn into_term(self) -> Term {
+        self.out
     }
 
     /// The term of a function: parameters with their types, bounds, result, then its code. O(nodes). Valid until the

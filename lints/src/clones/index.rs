@@ -1,4 +1,4 @@
-//! All functions worth comparing, fingerprinted file by file on all cores, and their terms on demand.
+//! All functions worth comparing, fingerprinted body by body on all cores, and their terms on demand.
 
 use std::rc::Rc;
 
@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 
 use crate::hir::{BodyId, FnItem, SelfParam};
 use crate::name::Name;
-use crate::program::{DefId, DefKind, Program};
+use crate::program::{BodyIx, DefId, DefKind, Program};
 use crate::source::{FileId, Location, Sources, Span};
 use crate::ty::TraitRef;
 
@@ -61,45 +61,70 @@ pub struct Index {
     pub by_def: FxHashMap<DefId, u32>,
 }
 
+/// Fingerprints bodies; keeps its buffers between them.
+#[derive(Default)]
+pub(crate) struct Printer {
+    term: Term,
+    printer: Fingerprinter,
+}
+
+impl Printer {
+    /// The fingerprint of a body; `None` if it is not to be compared with others. O(nodes).
+    pub(crate) fn print(&mut self, program: &Program, sources: &Sources, ix: BodyIx) -> Option<Fingerprint> {
+        let info = program.body_info(ix);
+        let def = program.def(info.owner);
+        let file = program.file(info.file);
+        let compared = def.kind == DefKind::Fn
+            && !def.in_test
+            && !file.generated
+            && !program.item(info.owner).from_macro;
+        let item = program.fn_item(info.owner).filter(|_| compared)?;
+        let text = &sources.get(info.file).text;
+        let mut builder = Builder::reusing(file, text, std::mem::take(&mut self.term));
+        let print = self.printer.fingerprint(builder.function(item, info.body));
+        self.term = builder.into_term();
+        Some(print)
+    }
+}
+
+/// The fingerprints of all bodies that are to be compared, in order of bodies, in parallel.
+pub fn prints(program: &Program, sources: &Sources) -> Vec<Option<Fingerprint>> {
+    (0..program.bodies.len() as u32)
+        .into_par_iter()
+        .map_init(Printer::default, |printer, ix| printer.print(program, sources, BodyIx(ix)))
+        .collect()
+}
+
 impl Index {
-    /// Fingerprints all functions. O(nodes), files in parallel.
-    pub fn build(program: &Program, sources: &Sources) -> Index {
-        let mut by_file: Vec<Vec<(BodyId, DefId)>> = vec![Vec::new(); program.files.len()];
-        for info in &program.bodies {
-            let def = program.def(info.owner);
-            let file = program.file(info.file);
-            if def.kind == DefKind::Fn
-                && !def.in_test
-                && !file.generated
-                && !program.item(info.owner).from_macro
-            {
-                by_file[info.file.0 as usize].push((info.body, info.owner));
+    /// Puts together what the [`prints`] belong to. O(functions), files in parallel.
+    pub fn build(program: &Program, sources: &Sources, prints: Vec<Option<Fingerprint>>) -> Index {
+        let mut by_file: Vec<Vec<(BodyId, DefId, Fingerprint)>> = Vec::new();
+        by_file.resize_with(program.files.len(), Vec::new);
+        for (info, print) in program.bodies.iter().zip(prints) {
+            if let Some(print) = print {
+                by_file[info.file.0 as usize].push((info.body, info.owner, print));
             }
         }
         let alternatives = Alternatives::find(program, sources);
         let functions: Vec<Function> = by_file
-            .par_iter_mut()
+            .into_par_iter()
             .enumerate()
             .filter(|(_, bodies)| !bodies.is_empty())
-            .flat_map_iter(|(file, bodies)| {
-                let id = FileId(file as u32);
-                bodies.sort_unstable();
+            .flat_map_iter(|(file, mut bodies)| {
+                let file = FileId(file as u32);
+                bodies.sort_unstable_by_key(|&(body, def, _)| (body, def));
                 // A file that two targets share is read once.
-                bodies.dedup_by_key(|(body, _)| *body);
-                let mut builder = Builder::new(program.file(id), &sources.get(id).text);
-                let mut printer = Fingerprinter::default();
+                bodies.dedup_by_key(|(body, ..)| *body);
                 let made: Vec<Function> = bodies
-                    .iter()
-                    .filter_map(|&(body, def)| {
-                        let item = program.fn_item(def)?;
-                        let form = form(item);
-                        let print = printer.fingerprint(builder.function(item, body));
+                    .into_iter()
+                    .filter_map(|(body, def, print)| {
+                        let form = form(program.fn_item(def)?);
                         let parent = program.def(def).parent;
                         let dictated = parent
                             .and_then(|p| program.decls.impl_trait.get(&p))
                             .is_some_and(|t| matches!(t.trait_, TraitRef::Ext(_)));
                         let alternative = alternatives.contains(program, sources, def);
-                        Some(Function { def, file: id, body, parent, form, dictated, alternative, print })
+                        Some(Function { def, file, body, parent, form, dictated, alternative, print })
                     })
                     .collect();
                 made

@@ -41,7 +41,12 @@ pub struct Clones {
 
 /// Finds the copies of a program. Test code, generated code and what macros make are left out.
 pub fn analyze(program: &Program, sources: &Sources) -> Clones {
-    let index = index::Index::build(program, sources);
+    among(program, sources, index::prints(program, sources))
+}
+
+/// The same, with the bodies fingerprinted already.
+pub(crate) fn among(program: &Program, sources: &Sources, prints: Vec<Option<hash::Fingerprint>>) -> Clones {
+    let index = index::Index::build(program, sources, prints);
     let mut terms = index::Terms::new(program, sources, &index);
     let managers = managers::find(program, sources, &index, &mut terms);
     let mut taken: FxHashSet<DefId> = managers

@@ -1,8 +1,12 @@
 //! The module tree of a workspace: read and lower the roots, follow their `mod` items, until nothing is new.
+//!
+//! Files are read as soon as an item names them, on all cores ([`ahead`]); which file is which is decided after that, in
+//! an order that does not depend on who was faster.
+
+mod ahead;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
-use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::package::{Package, Target, TargetKind, Workspace};
@@ -41,7 +45,7 @@ impl Globs {
 }
 
 /// A file waiting to be read.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 struct Wanted {
     path: Utf8PathBuf,
     /// Its children lie beside it: a crate root, `mod.rs`, or named by `#[path]`.
@@ -81,24 +85,27 @@ pub(super) fn load(
         .map(|(package, t)| Wanted { path: normal(&t.root), as_root: true, shown: chosen.contains(package) })
         .collect();
     let mut loader = Loader { ids: FxHashMap::default(), as_root: Vec::new() };
+    let folders: Vec<&Package> = chosen.iter().map(|&i| &workspace.packages[i]).collect();
+    let (read, below) = rayon::join(
+        || ahead::read(&workspace.root, &wave, how),
+        || folders.iter().map(|p| folder::rust_files(p.dir()).files).collect::<Vec<_>>(),
+    );
     while !wave.is_empty() {
         wave.sort_by(|a, b| (&a.path, !a.shown).cmp(&(&b.path, !b.shown)));
         let mut seen = FxHashSet::default();
         wave.retain(|w| {
             !loader.ids.contains_key(&w.path) && seen.insert(w.path.clone()) && !exclude.is_match(&w.path)
         });
-        let first = project.files.len();
-        loader.read(&mut project, &wave, how);
         let mut next = Vec::new();
-        for (index, wanted) in wave.iter().enumerate() {
-            children(&project.files[first + index], wanted, &mut next);
+        for wanted in wave {
+            let found = read.take(&wanted.path).unwrap_or_else(|| Read::new(&workspace.root, &wanted, how));
+            next.extend(loader.add(&mut project, wanted, found));
         }
         wave = next;
     }
     loader.connect(&mut project);
     crates(&mut project, &loader, &targets, workspace);
-    let folders: Vec<&Package> = chosen.iter().map(|&i| &workspace.packages[i]).collect();
-    project.outside = outside(&folders, &loader, exclude);
+    project.outside = outside(&folders, below, &loader, exclude);
     if project.sources.is_empty() {
         let names: Vec<&str> = folders.iter().map(|p| p.name.as_str()).collect();
         return Err(DiscoverError::Nothing(format!(
@@ -145,6 +152,23 @@ pub(super) fn read_and_lower(
     (source, lowered)
 }
 
+/// A file read and lowered, and the files it leads to.
+struct Read {
+    source: SourceFile,
+    lowered: Result<FileHir, Unreadable>,
+    /// For whom its children were looked up.
+    wanted: Wanted,
+    children: Vec<Wanted>,
+}
+
+impl Read {
+    fn new(root: &Utf8Path, wanted: &Wanted, how: &Reading<'_>) -> Read {
+        let (source, lowered) = read_and_lower(root, &wanted.path, how);
+        let children = lowered.as_ref().map_or_else(|_| Vec::new(), |hir| children(hir, wanted));
+        Read { source, lowered, wanted: wanted.clone(), children }
+    }
+}
+
 struct Loader {
     ids: FxHashMap<Utf8PathBuf, FileId>,
     /// By file: whether its children lie beside it.
@@ -152,16 +176,17 @@ struct Loader {
 }
 
 impl Loader {
-    fn read(&mut self, project: &mut Project, wave: &[Wanted], how: &Reading<'_>) {
-        let root = project.root.clone();
-        let lowered: Vec<(SourceFile, Result<FileHir, Unreadable>)> =
-            wave.par_iter().with_max_len(1).map(|wanted| read_and_lower(&root, &wanted.path, how)).collect();
-        for (wanted, (source, lowered)) in wave.iter().zip(lowered) {
-            let id = project.push(source, lowered);
-            project.shown.push(wanted.shown);
-            self.as_root.push(wanted.as_root);
-            self.ids.insert(wanted.path.clone(), id);
-        }
+    /// Gives a file its place in the project; returns what it leads to.
+    fn add(&mut self, project: &mut Project, wanted: Wanted, read: Read) -> Vec<Wanted> {
+        let children = match &read.lowered {
+            Ok(hir) if read.wanted != wanted => children(hir, &wanted),
+            _ => read.children,
+        };
+        let id = project.push(read.source, read.lowered);
+        project.shown.push(wanted.shown);
+        self.as_root.push(wanted.as_root);
+        self.ids.insert(wanted.path, id);
+        children
     }
 
     /// Which `mod` item and `include!` means which file, now that all are known.
@@ -189,7 +214,8 @@ impl Loader {
 }
 
 /// The files that a file's `mod` items and `include!`s name.
-fn children(hir: &FileHir, wanted: &Wanted, out: &mut Vec<Wanted>) {
+fn children(hir: &FileHir, wanted: &Wanted) -> Vec<Wanted> {
+    let mut out = Vec::new();
     for item in &hir.items {
         if let ItemKind::Mod { inline: None } = item.kind {
             let candidates = mod_candidates(&wanted.path, hir, item, wanted.as_root);
@@ -207,6 +233,7 @@ fn children(hir: &FileHir, wanted: &Wanted, out: &mut Vec<Wanted>) {
             }
         }
     }
+    out
 }
 
 /// Where `mod name;` may lie (The Rust Reference, "Module source filenames"). `as_root`: the file's children lie beside
@@ -287,15 +314,16 @@ fn crates(project: &mut Project, loader: &Loader, targets: &[(usize, &Target)], 
     }
 }
 
-/// How many `.rs` files of the packages' folders no target reaches.
-fn outside(packages: &[&Package], loader: &Loader, exclude: &Globs) -> usize {
+/// How many of the `.rs` files `below` the packages' folders no target reaches.
+fn outside(packages: &[&Package], below: Vec<Vec<Utf8PathBuf>>, loader: &Loader, exclude: &Globs) -> usize {
     let mut seen = FxHashSet::default();
-    for root in packages.iter().map(|p| p.dir()) {
-        for file in folder::rust_files(root).files {
+    for (root, files) in packages.iter().map(|p| p.dir()).zip(below) {
+        for file in files {
             // What belongs to a package nested in this one is counted there.
-            let nested =
-                file.ancestors().skip(1).take_while(|a| a != &root).any(|a| a.join("Cargo.toml").is_file());
-            if !nested && !loader.ids.contains_key(&file) && !exclude.is_match(&file) {
+            let nested = || {
+                file.ancestors().skip(1).take_while(|a| a != &root).any(|a| a.join("Cargo.toml").is_file())
+            };
+            if !loader.ids.contains_key(&file) && !exclude.is_match(&file) && !nested() {
                 seen.insert(file);
             }
         }

@@ -42,19 +42,36 @@ pub struct Flow {
     pub locks: Vec<Vec<LockInfo>>,
 }
 
+/// The flow of one body.
+#[derive(Debug)]
+pub(crate) struct BodyFlow {
+    units: Vec<Unit>,
+    regions: Vec<Regions>,
+}
+
 impl Flow {
     /// Analyses all bodies, in parallel.
     pub fn new(program: &Program, types: &[BodyTypes]) -> Flow {
-        let memo = TypeMemo::new();
-        let facts = TypeFacts::new(program, &memo);
-        let (units, regions): (Vec<_>, Vec<_>) = (0..program.bodies.len())
-            .into_par_iter()
-            .map(|i| body_flow(program, facts, BodyIx(i as u32), &types[i]))
-            .unzip();
+        let memo = TypeMemo::default();
+        let bodies =
+            types.par_iter().enumerate().map(|(i, t)| body_flow(program, &memo, BodyIx(i as u32), t));
+        let bodies = bodies.collect();
+        Flow::assemble(program, types, memo, bodies)
+    }
+
+    /// Puts the bodies together, in order; what a guard locks may be decided in another body.
+    pub(crate) fn assemble(
+        program: &Program,
+        types: &[BodyTypes],
+        memo: TypeMemo,
+        bodies: Vec<BodyFlow>,
+    ) -> Flow {
+        let count = bodies.len();
+        let (units, regions): (Vec<_>, Vec<_>) = bodies.into_iter().map(|b| (b.units, b.regions)).unzip();
         let mut flow = Flow {
             units: Units::collect(units),
             regions: regions.into_iter().flatten().collect(),
-            origins: OriginTable::new(program.bodies.len()),
+            origins: OriginTable::new(count),
             memo,
             locks: Vec::new(),
         };
@@ -79,12 +96,9 @@ impl Flow {
     }
 }
 
-fn body_flow(
-    program: &Program,
-    facts: TypeFacts<'_>,
-    ix: BodyIx,
-    types: &BodyTypes,
-) -> (Vec<Unit>, Vec<Regions>) {
+/// Analyses one body.
+pub(crate) fn body_flow(program: &Program, memo: &TypeMemo, ix: BodyIx, types: &BodyTypes) -> BodyFlow {
+    let facts = TypeFacts::new(program, memo);
     let body = program.body(ix);
     let owner = program.body_info(ix).owner;
     let is_async = program.decls.sigs.get(&owner).is_some_and(|s| s.is_async);
@@ -96,5 +110,5 @@ fn body_flow(
     } else {
         units.iter().map(|_| Regions::default()).collect()
     };
-    (units, regions)
+    BodyFlow { units, regions }
 }

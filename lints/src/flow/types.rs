@@ -23,20 +23,32 @@ pub enum IoClass {
     Unknown,
 }
 
-/// What [`TypeFacts`] remembers.
+/// What [`TypeFacts`] remembers, by type and by name.
 #[derive(Debug, Default)]
 pub struct TypeMemo {
-    holds: Vec<AtomicU8>,
-    tags: Vec<OnceLock<Option<Tags>>>,
+    holds: Table<AtomicU8>,
+    tags: Table<OnceLock<Option<Tags>>>,
 }
 
-impl TypeMemo {
-    /// Sized for all types and names interned so far; later ones are answered without memory.
-    pub fn new() -> TypeMemo {
-        TypeMemo {
-            holds: (0..Ty::count()).map(|_| AtomicU8::new(0)).collect(),
-            tags: (0..Name::count()).map(|_| OnceLock::new()).collect(),
-        }
+/// Entries of a [`Table`] that come into being together.
+const CHUNK: usize = 1024;
+/// Chunks of a [`Table`]; what lies beyond is answered without memory.
+const CHUNKS: usize = 4096;
+
+/// A table that grows while others read it: types are interned while bodies are inferred, side by side.
+#[derive(Debug)]
+struct Table<T>(Box<[OnceLock<Box<[T]>>]>);
+
+impl<T: Default> Default for Table<T> {
+    fn default() -> Table<T> {
+        Table((0..CHUNKS).map(|_| OnceLock::new()).collect())
+    }
+}
+
+impl<T: Default> Table<T> {
+    fn get(&self, index: usize) -> Option<&T> {
+        let chunk = self.0.get(index / CHUNK)?;
+        chunk.get_or_init(|| (0..CHUNK).map(|_| T::default()).collect()).get(index % CHUNK)
     }
 }
 

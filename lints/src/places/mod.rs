@@ -11,15 +11,14 @@ mod shape;
 mod walk;
 
 pub use shape::{Shape, shape};
+pub(crate) use walk::walk;
 
-use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
 use crate::hir::{ExprId, LocalId};
-use crate::infer::BodyTypes;
 use crate::knowledge::{Acquire, Op};
 use crate::name::Name;
-use crate::program::{BodyIx, DefId, Program};
+use crate::program::{BodyIx, DefId};
 use crate::ty::Ty;
 
 /// What a place is.
@@ -101,12 +100,8 @@ pub struct Places {
 }
 
 impl Places {
-    /// Walks all bodies, in parallel.
-    pub fn analyze(program: &Program, types: &[BodyTypes]) -> Places {
-        let per_body: Vec<BodyUses> = (0..program.bodies.len())
-            .into_par_iter()
-            .map(|i| walk::walk(program, BodyIx(i as u32), &types[i]))
-            .collect();
+    /// Puts together what each body does, in order of bodies.
+    pub(crate) fn collect(per_body: Vec<BodyUses>) -> Places {
         let mut places = Places::default();
         for (index, body) in per_body.into_iter().enumerate() {
             for (key, one) in body.uses {

@@ -19,7 +19,8 @@ struct Origin {
     acquired: Option<ExprId>,
 }
 
-pub(super) fn walk(program: &Program, ix: BodyIx, types: &BodyTypes) -> BodyUses {
+/// Walks one body.
+pub(crate) fn walk(program: &Program, ix: BodyIx, types: &BodyTypes) -> BodyUses {
     let info = program.body_info(ix);
     let body = program.body(ix);
     let mut walker = Walker {

@@ -255,7 +255,11 @@ fn report(a: &Analysis, ring: &[Class], edges: &Edges<'_>, written: &FxHashSet<C
             Some((edge, best))
         })
         .collect();
-    used.sort_by_key(|(_, s)| location(s));
+    // One call can close several edges: then the guards tell them apart, or what is acquired.
+    used.sort_by_cached_key(|(_, s)| {
+        let taken = s.effect.place.as_ref().map(|p| s.unit.cx().display(p));
+        (location(s), s.unit.acquired_at(s.guard), taken)
+    });
     let common = used.iter().map(|(_, s)| &s.gates).fold(None::<FxHashSet<Class>>, |all, gates| match all {
         None => Some(gates.clone()),
         Some(all) => Some(all.intersection(gates).copied().collect()),
