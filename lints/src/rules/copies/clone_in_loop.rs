@@ -140,6 +140,11 @@ impl Judge<'_> {
         if fields && !self.movable_path(site.base) {
             return None;
         }
+        // `Option<&T>::cloned`: what the reference leads to is somebody else's.
+        if matches!(&self.body.expr(site.expr).kind, ExprKind::Method { name, .. } if *name == well_known::CLONED)
+        {
+            return None;
+        }
         if self.liveness.live_after(site.expr, local) {
             return None;
         }
