@@ -9,6 +9,7 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -209,8 +210,11 @@ impl Manifest {
     /// Reads the manifest of a database directory; `None` if there is none.
     pub(crate) fn open(storage: &Arc<dyn Storage>, directory: &Path) -> Result<Option<Self>> {
         let path = directory.join(NAME);
-        if !storage.exists(&path).at("look for", &path)? {
-            return Ok(None);
+        match storage.exists(&path) {
+            Ok(true) => {}
+            Ok(false) => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotADirectory => return Ok(None),
+            Err(error) => return Err(Error::io("look for", &path, error)),
         }
         let bytes = storage::read(&**storage, &path).at("read", &path)?;
         let state = State::decode(&bytes, &path)?;

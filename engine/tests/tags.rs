@@ -25,7 +25,7 @@ fn tag(db: &Database, table: &Table, key: &[u8], tags: &[&[u8]]) {
 }
 
 fn options() -> Options {
-    Options { memory_budget: 4 << 20, ..Options::default() }
+    Options { memory_budget: 4 << 20, durability: Durability::Buffered, ..Options::default() }
 }
 
 #[test]

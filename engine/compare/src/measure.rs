@@ -236,14 +236,19 @@ fn singles(peer: &dyn Peer, scale: Scale, writers: u64) -> Result<(f64, f64)> {
 fn mixed(peer: &dyn Peer, scale: Scale) -> Result<(f64, f64)> {
     let stop = AtomicBool::new(false);
     let (reads, writes) = (AtomicU64::new(0), AtomicU64::new(0));
-    let started = Instant::now();
+    let ready = Barrier::new(5);
     std::thread::scope(|scope| {
         let mut workers = Vec::new();
         for thread in 0..2 {
-            let (stop, reads) = (&stop, &reads);
+            let (ready, stop, reads) = (&ready, &stop, &reads);
             workers.push(scope.spawn(move || -> Result<()> {
                 let mut reader = peer.reader()?;
                 let mut picks = Picks(31 + thread);
+                // Warm, as before the other reads.
+                for _ in 0..scale.rows.min(200_000) / 2 {
+                    reader.get(&scale.shape.key(picks.next(scale.rows)))?;
+                }
+                ready.wait();
                 while !stop.load(Ordering::Relaxed) {
                     for _ in 0..64 {
                         reader.get(&scale.shape.key(picks.next(scale.rows)))?;
@@ -255,6 +260,7 @@ fn mixed(peer: &dyn Peer, scale: Scale) -> Result<(f64, f64)> {
             let (stop, writes) = (stop, &writes);
             workers.push(scope.spawn(move || -> Result<()> {
                 let mut picks = Picks(91 + thread);
+                ready.wait();
                 while !stop.load(Ordering::Relaxed) {
                     peer.commit(&[row(scale, picks.next(scale.rows))], true)?;
                     writes.fetch_add(1, Ordering::Relaxed);
@@ -262,13 +268,17 @@ fn mixed(peer: &dyn Peer, scale: Scale) -> Result<(f64, f64)> {
                 Ok(())
             }));
         }
+        ready.wait();
+        let started = Instant::now();
         std::thread::sleep(Duration::from_secs_f64(scale.seconds));
+        let spent = started.elapsed().as_secs_f64();
+        let done =
+            (reads.load(Ordering::Relaxed) as f64 / spent, writes.load(Ordering::Relaxed) as f64 / spent);
         stop.store(true, Ordering::Relaxed);
         for worker in workers {
             worker.join().map_err(|_| "a worker panicked")??;
         }
-        let spent = started.elapsed().as_secs_f64();
-        Ok((reads.load(Ordering::Relaxed) as f64 / spent, writes.load(Ordering::Relaxed) as f64 / spent))
+        Ok(done)
     })
 }
 

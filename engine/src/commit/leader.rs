@@ -24,6 +24,8 @@ pub(crate) enum Job {
     Freeze(Arc<TableInner>),
     /// Begin a new log segment.
     Rotate,
+    /// The log is left alone or copied: end it with a frame that says that all commits before are on the medium.
+    Vouch,
     /// Make runs that were written aside part of a table.
     Install(Box<Install>),
 }
@@ -46,6 +48,10 @@ pub(crate) struct Leader {
     pub(crate) window: Window,
     /// The last sequence given out.
     pub(crate) last: Sequence,
+    /// The last commit with anything in it.
+    pub(crate) content: Sequence,
+    /// The newest commit that a later frame of the log says was on the medium.
+    pub(crate) vouched: Sequence,
 }
 
 impl Lead for Leader {
@@ -55,7 +61,7 @@ impl Lead for Leader {
     fn weigh(job: &Job) -> usize {
         match job {
             Job::Commit(commit) => commit.body.len() + 64,
-            Job::Sync | Job::Freeze(_) | Job::Rotate | Job::Install(_) => 64,
+            Job::Sync | Job::Freeze(_) | Job::Rotate | Job::Vouch | Job::Install(_) => 64,
         }
     }
 
@@ -130,6 +136,9 @@ impl Leader {
                 Err(Failure::Clean(error)) => return Err(error),
                 Err(Failure::Unknown(error)) => return Err(shared.poison(&error)),
             }
+            self.vouched = self.vouched.max(durable);
+            let filled = bodies.iter().rposition(|body| !body.is_empty());
+            self.content = filled.map_or(self.content, |at| self.last + 1 + at as u64);
             shared.metrics.groups.add(1);
             shared.metrics.log_bytes.add(bodies.iter().map(|body| body.len() as u64).sum());
         }
@@ -178,8 +187,22 @@ impl Leader {
                     });
                 }
             }
+            Job::Vouch => *outcome = self.vouch(),
             Job::Install(install) => *outcome = self.install(*install),
         }
+    }
+
+    /// A frame at the end of the log that does not hold is taken for one that a crash has cut short, unless something
+    /// later says it was whole. At the end of a life there is no crash: an empty commit says so.
+    fn vouch(&mut self) -> Result<Sequence> {
+        self.persist(&[], true)?;
+        let in_runs = self.shared.manifest.lock().state().in_runs;
+        if self.content > self.vouched.max(in_runs) {
+            self.persist(&[&[]], true)?;
+            self.last += 1;
+            self.shared.visible.store(self.last, Ordering::Release);
+        }
+        Ok(self.last)
     }
 
     /// Gives runs written aside a sequence of their own and makes them visible with it.

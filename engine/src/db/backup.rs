@@ -6,7 +6,7 @@ use std::path::Path;
 use super::core::{Core, LOG, RUNS, Shared};
 use crate::commit::Job;
 use crate::error::{Error, IoContext, Result};
-use crate::manifest::{self, Manifest, State};
+use crate::manifest::{Manifest, State};
 use crate::storage::{Open, Storage};
 
 /// Bytes copied at a time.
@@ -52,6 +52,7 @@ fn link_runs(core: &Core, to: &Path) -> Result<State> {
         let (state, logged) = {
             // No flush between the end of the segment and the look at the manifest.
             let _turn = core.flushing.enter();
+            core.submit(Job::Vouch)?;
             let logged = core.submit(Job::Rotate)?;
             (shared.manifest.lock().state().clone(), logged)
         };
@@ -96,12 +97,4 @@ fn copy(storage: &dyn Storage, from: &Path, to: &Path) -> Result<()> {
         at += read as u64;
     }
     target.sync().at("sync", to)
-}
-
-/// The manifest of a directory, read without opening the database.
-pub(crate) fn manifest_of(storage: &std::sync::Arc<dyn Storage>, directory: &Path) -> Result<State> {
-    match Manifest::open(storage, directory)? {
-        Some(manifest) => Ok(manifest.state().clone()),
-        None => Err(Error::Foreign { path: directory.join(manifest::NAME), what: "there is no manifest" }),
-    }
 }

@@ -227,7 +227,11 @@ fn write_run(shared: &Shared, memtable: &Arc<Memtable>) -> Result<Option<RunReco
 /// Opens a run that the manifest names, or is about to.
 pub(crate) fn open_run(shared: &Shared, record: &RunRecord) -> Result<Arc<Run>> {
     let path = shared.run_path(record.meta.id);
-    Run::open_at(&shared.storage, &path, record.meta.id, &shared.pool, record.base_sequence)
+    let run = Run::open_at(&shared.storage, &path, record.meta.id, &shared.pool, record.base_sequence)?;
+    if *run.meta() != record.meta {
+        return Err(Error::corrupt(&path, 0, "not the run that the manifest describes"));
+    }
+    Ok(run)
 }
 
 /// Commits up to this one are in runs, in all tables: as far as the manifest to be written says.

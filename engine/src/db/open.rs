@@ -19,11 +19,12 @@ use crate::budget::Budget;
 use crate::commit::{GROUP_BYTES, Leader, Queue, Window};
 use crate::error::{Error, IoContext, Result};
 use crate::key::Sequence;
-use crate::log::{Log, MAX_COMMITS, Writer, recover};
+use crate::log::recover::{self, Known};
+use crate::log::{Log, MAX_COMMITS, Writer};
 use crate::manifest::{self, Manifest, RunRecord, State, TableRecord};
 use crate::memtable::{Memtable, SHARDS};
 use crate::options::Options;
-use crate::run::Run;
+use crate::run::{Run, check_format};
 use crate::storage::{self, Lock, Open, Storage};
 
 /// Name of the file that a running database holds locked, with its process number in it.
@@ -48,22 +49,23 @@ pub(crate) fn open(storage: Arc<dyn Storage>, directory: &Path, options: Options
     for part in [RUNS, LOG] {
         storage.create_dir(&directory.join(part)).at("create", &directory.join(part))?;
     }
-    sweep(&*storage, directory, manifest.state())?;
     let state = manifest.state().clone();
+    // Before anything is changed: files that this version cannot read.
+    for run in state.runs() {
+        let path = directory.join(RUNS).join(format!("{:016x}.run", run.meta.id));
+        check_format(&*storage, &path, run.meta.id)?;
+    }
     let mut commits: Recovered = Vec::new();
     let acknowledged = state.tables.values().map(|table| table.flushed).max().unwrap_or(0);
     let log_directory = directory.join(LOG);
-    let recovered = recover::recover(
-        &*storage,
-        &log_directory,
-        state.database,
-        state.in_runs,
-        acknowledged,
-        |sequence, body| {
-            commits.push((sequence, Arc::from(body)));
-            Ok(())
-        },
-    )?;
+    let known = Known { database: Some(state.database), in_runs: state.in_runs, acknowledged };
+    let recovered = recover::recover(&*storage, &log_directory, known, &mut |sequence, body| {
+        commits.push((sequence, Arc::from(body)));
+        Ok(())
+    })?;
+    sweep(&*storage, directory, &state)?;
+    let content = commits.iter().rfind(|(_, body)| !body.is_empty()).map_or(0, |(sequence, _)| *sequence);
+    let vouched = recovered.vouched;
     let last = recovered.last;
     let log_options = options.log.clone();
     let log = Log::new(
@@ -84,7 +86,7 @@ pub(crate) fn open(storage: Arc<dyn Storage>, directory: &Path, options: Options
     let shared = Arc::new(Shared::new(storage, path, options, manifest, log, pool, last, next_run));
     shared.tables.store(Arc::new(open_tables(&shared, &state)?));
     replay(&shared, &state, commits);
-    let leader = Leader { shared: Arc::clone(&shared), writer, window, last };
+    let leader = Leader { shared: Arc::clone(&shared), writer, window, last, content, vouched };
     Ok(Core {
         queue: Queue::new(leader, GROUP_BYTES, MAX_COMMITS),
         shared,

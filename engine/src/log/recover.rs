@@ -12,7 +12,7 @@ use super::frame::{self, Header};
 use super::segment::{self, Segment};
 use crate::error::{Error, IoContext, Result};
 use crate::key::Sequence;
-use crate::storage::Storage;
+use crate::storage::{Open, Storage};
 
 /// A segment that still matters, and the commits in it.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub(crate) struct Recovered {
     pub(crate) segments: Vec<Kept>,
     /// The last commit there is.
     pub(crate) last: Sequence,
+    /// The newest commit that something later says was on the medium.
+    pub(crate) vouched: Sequence,
     /// Numbers for the next segment and the next file name.
     pub(crate) next: (u64, u64),
 }
@@ -43,41 +45,78 @@ struct Found {
 
 const CHUNK: usize = 1 << 20;
 
-/// Replays every commit after `in_runs`, in order, and cleans up what the crash has left. `acknowledged` is a commit
-/// known to have been durable.
+/// What is known of a log before it is looked at.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Known {
+    /// The database it belongs to, unless that is lost.
+    pub(crate) database: Option<u64>,
+    /// Commits up to here are in runs.
+    pub(crate) in_runs: Sequence,
+    /// A commit known to have been durable.
+    pub(crate) acknowledged: Sequence,
+}
+
+/// Gets commits in the order of their sequences.
+pub(crate) type Replay<'a> = dyn FnMut(Sequence, &[u8]) -> Result<()> + 'a;
+
+/// Replays every commit that is not in runs, in order, and cleans up what a crash has left.
 pub(crate) fn recover(
     storage: &dyn Storage,
     directory: &Path,
-    database: u64,
-    in_runs: Sequence,
-    acknowledged: Sequence,
-    replay: impl FnMut(Sequence, &[u8]) -> Result<()>,
+    known: Known,
+    replay: &mut Replay<'_>,
 ) -> Result<Recovered> {
-    let found = Log::find(storage, directory, database, in_runs)?;
-    found.check_complete(acknowledged)?;
-    for path in &found.incomplete {
+    let found = Log::find(storage, directory, known, Open::Write, &mut Err)?;
+    found.check_complete()?;
+    for path in &found.unfinished {
         storage.remove(path).at("remove", path)?;
     }
     erase(&found.segments, &found.rest)?;
-    found.replay(replay)?;
-    let last = found.last();
-    Ok(Recovered { segments: keep(found.segments, &found.chain), last, next: found.next })
+    for frame in &found.chain {
+        found.replay(frame, replay)?;
+    }
+    let (last, vouched) = (found.last(), found.vouched());
+    Ok(Recovered { segments: keep(found.segments, &found.chain), last, vouched, next: found.next })
 }
 
-/// Replays what can be replayed and changes nothing. Returns the number of groups and the last commit; an error, after
-/// replaying what comes before it, if acknowledged commits are missing.
+/// What can be read of a log.
+#[derive(Debug, Default)]
+pub(crate) struct Readable {
+    /// Groups of commits that are not in runs.
+    pub(crate) groups: u64,
+    /// The newest commit.
+    pub(crate) last: Sequence,
+    /// What is wrong with the rest.
+    pub(crate) damage: Vec<Error>,
+}
+
+/// Replays what can be replayed and changes nothing. If acknowledged commits are missing, those behind the gap are replayed
+/// too, as far as there are any.
 pub(crate) fn read(
     storage: &dyn Storage,
     directory: &Path,
-    database: u64,
-    in_runs: Sequence,
-    acknowledged: Sequence,
-    replay: impl FnMut(Sequence, &[u8]) -> Result<()>,
-) -> Result<(u64, Sequence)> {
-    let found = Log::find(storage, directory, database, in_runs)?;
-    found.replay(replay)?;
-    found.check_complete(acknowledged)?;
-    Ok((found.chain.len() as u64, found.last()))
+    known: Known,
+    replay: &mut Replay<'_>,
+) -> Result<Readable> {
+    let mut damage = Vec::new();
+    let found = Log::find(storage, directory, known, Open::Read, &mut |error| {
+        damage.push(error);
+        Ok(())
+    })?;
+    // Without a manifest nobody knows where the log should begin.
+    let incomplete = known.database.and_then(|_| found.check_complete().err());
+    let is_whole = known.database.is_some() && incomplete.is_none() && damage.is_empty();
+    let behind = if is_whole { &[] } else { &*found.rest };
+    damage.extend(incomplete.filter(|_| damage.is_empty()));
+    let mut readable = Readable { groups: 0, last: known.in_runs, damage };
+    for frame in found.chain.iter().chain(behind) {
+        match found.replay(frame, replay) {
+            Ok(()) => (readable.groups, readable.last) = (readable.groups + 1, frame.header.last()),
+            Err(error @ (Error::Corrupt { .. } | Error::Io { .. })) => readable.damage.push(error),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(readable)
 }
 
 /// A log as it lies on disk.
@@ -86,9 +125,9 @@ struct Log {
     /// Lowest number first.
     segments: Vec<Segment>,
     /// Files that were never completed.
-    incomplete: Vec<PathBuf>,
+    unfinished: Vec<PathBuf>,
     next: (u64, u64),
-    in_runs: Sequence,
+    known: Known,
     /// Frames that follow on each other from `in_runs` on.
     chain: Vec<Found>,
     /// Frames behind the first gap.
@@ -96,62 +135,77 @@ struct Log {
 }
 
 impl Log {
-    fn find(storage: &dyn Storage, directory: &Path, database: u64, in_runs: Sequence) -> Result<Self> {
+    /// Finds segments and frames; `bad` decides whether to go on past one that cannot be read.
+    fn find(
+        storage: &dyn Storage,
+        directory: &Path,
+        known: Known,
+        how: Open,
+        bad: &mut dyn FnMut(Error) -> Result<()>,
+    ) -> Result<Self> {
         let mut log = Self {
             directory: directory.to_owned(),
             segments: Vec::new(),
-            incomplete: Vec::new(),
+            unfinished: Vec::new(),
             next: (1, 1),
-            in_runs,
+            known,
             chain: Vec::new(),
             rest: Vec::new(),
         };
-        for name in storage.list(directory).at("list", directory)? {
+        let mut names = storage.list(directory).at("list", directory)?;
+        names.sort_unstable();
+        for name in names {
+            let path = directory.join(&name);
+            if name.ends_with(segment::UNFINISHED) {
+                log.unfinished.push(path);
+                continue;
+            }
             let Some(number) = name.strip_suffix(".log").and_then(|stem| stem.parse::<u64>().ok()) else {
                 continue;
             };
             log.next.1 = log.next.1.max(number + 1);
-            let path = directory.join(&name);
-            match Segment::open(storage, path.clone(), database)? {
-                Some(segment) => {
+            match Segment::open(storage, path, known.database, how) {
+                Ok(segment) => {
                     log.next.0 = log.next.0.max(segment.number + 1);
                     log.segments.push(segment);
                 }
-                None => log.incomplete.push(path),
+                Err(error) => bad(error)?,
             }
         }
         log.segments.sort_by_key(|segment| segment.number);
         let mut frames = Vec::new();
         for (at, segment) in log.segments.iter().enumerate() {
-            find_frames(segment, at, database, &mut frames)?;
+            find_frames(segment, at, &mut frames).or_else(&mut *bad)?;
         }
         frames.sort_by_key(|found| (found.header.first, found.header.segment));
-        (log.chain, log.rest) = chain(&frames, in_runs);
+        (log.chain, log.rest) = chain(&frames, known.in_runs);
         Ok(log)
     }
 
     fn last(&self) -> Sequence {
-        self.chain.last().map_or(self.in_runs, |found| found.header.last())
+        self.chain.last().map_or(self.known.in_runs, |found| found.header.last())
     }
 
-    fn check_complete(&self, acknowledged: Sequence) -> Result<()> {
-        let known = self.rest.iter().map(|found| found.header.durable).max().unwrap_or(0).max(acknowledged);
-        if self.last() < known { Err(broken(&self.directory, &self.segments, &self.chain)) } else { Ok(()) }
+    /// The newest commit that a frame says was on the medium.
+    fn vouched(&self) -> Sequence {
+        let frames = self.chain.iter().chain(&self.rest);
+        frames.map(|found| found.header.durable).max().unwrap_or(0).max(self.known.acknowledged)
     }
 
-    fn replay(&self, mut replay: impl FnMut(Sequence, &[u8]) -> Result<()>) -> Result<()> {
-        let mut payload = Vec::new();
-        for found in &self.chain {
-            read_payload(&self.segments, found, &mut payload)?;
-            let path = self.segments.get(found.segment).map_or(&self.directory, |segment| &segment.path);
-            let bodies = frame::commits(&payload, found.header.commits).ok_or_else(|| {
-                Error::corrupt(path, found.offset, "a frame that does not hold its commits")
-            })?;
-            for (n, body) in bodies.into_iter().enumerate() {
-                let sequence = found.header.first + n as u64;
-                if sequence > self.in_runs {
-                    replay(sequence, body)?;
-                }
+    fn check_complete(&self) -> Result<()> {
+        let is_complete = self.last() >= self.vouched();
+        if is_complete { Ok(()) } else { Err(broken(&self.directory, &self.segments, &self.chain)) }
+    }
+
+    fn replay(&self, found: &Found, replay: &mut Replay<'_>) -> Result<()> {
+        let Some(segment) = self.segments.get(found.segment) else { return Ok(()) };
+        let payload = read_payload(segment, found)?;
+        let bodies = frame::commits(&payload, found.header.commits).ok_or_else(|| {
+            Error::corrupt(&segment.path, found.offset, "a frame that does not hold its commits")
+        })?;
+        for (sequence, body) in (found.header.first..).zip(bodies) {
+            if sequence > self.known.in_runs {
+                replay(sequence, body)?;
             }
         }
         Ok(())
@@ -159,7 +213,7 @@ impl Log {
 }
 
 /// Lists the valid frames of a segment, wherever they begin.
-fn find_frames(segment: &Segment, index: usize, database: u64, frames: &mut Vec<Found>) -> Result<()> {
+fn find_frames(segment: &Segment, index: usize, frames: &mut Vec<Found>) -> Result<()> {
     let mut at = segment::HEADER;
     let mut window = Window::default();
     while let Some(offset) = window.next_candidate(segment, at)? {
@@ -168,7 +222,7 @@ fn find_frames(segment: &Segment, index: usize, database: u64, frames: &mut Vec<
         let Some(header) = Header::decode(&bytes, segment.number) else { continue };
         let end = offset.checked_add(header.frame_len()).filter(|end| *end <= segment.capacity);
         if let Some(end) = end
-            && checksum(segment, offset, &header, database)? == header.checksum
+            && checksum(segment, offset, &header)? == header.checksum
         {
             frames.push(Found { segment: index, offset, header });
             at = end;
@@ -221,8 +275,8 @@ impl Window {
     }
 }
 
-fn checksum(segment: &Segment, offset: u64, header: &Header, database: u64) -> Result<u64> {
-    let mut hasher = header.hasher(database);
+fn checksum(segment: &Segment, offset: u64, header: &Header) -> Result<u64> {
+    let mut hasher = header.hasher(segment.database);
     let mut buffer = vec![0; (header.payload as usize).min(CHUNK)];
     let mut done = 0;
     while done < header.payload {
@@ -283,11 +337,11 @@ fn erase(segments: &[Segment], frames: &[Found]) -> Result<()> {
     Ok(())
 }
 
-fn read_payload(segments: &[Segment], found: &Found, payload: &mut Vec<u8>) -> Result<()> {
-    let Some(segment) = segments.get(found.segment) else { return Ok(()) };
-    payload.clear();
-    payload.resize(found.header.payload as usize, 0);
-    segment.file.read_exact_at(payload, found.offset + frame::HEADER as u64).at("read", &segment.path)
+fn read_payload(segment: &Segment, found: &Found) -> Result<Vec<u8>> {
+    let mut payload = vec![0; found.header.payload as usize];
+    let at = found.offset + frame::HEADER as u64;
+    segment.file.read_exact_at(&mut payload, at).at("read", &segment.path)?;
+    Ok(payload)
 }
 
 /// Segments with the range of commits in them; one without any can be freed at once.

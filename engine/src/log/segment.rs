@@ -5,8 +5,9 @@
 //! ```
 //!
 //! Overwriting zeros that are already on the medium needs no change of the file system's own records, which makes a sync
-//! about a third faster than appending. A file keeps its name for life; the number in its header says which segment it
-//! holds now, and is durable before the first frame is written.
+//! about a third faster than appending. A file gets its name when it is complete, and keeps it for life; the number in its
+//! header says which segment it holds now, and is durable before the first frame is written. A file under such a name that
+//! is not whole was damaged: no crash leaves one.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,6 +22,8 @@ pub(crate) const HEADER: u64 = 512;
 const MAGIC: &[u8; 8] = b"UNCKLOG\0";
 /// The version of the log's format.
 pub(crate) const VERSION: u32 = 1;
+/// What the name of a file ends with until it is complete.
+pub(crate) const UNFINISHED: &str = "log.new";
 /// Zeros are written in pieces of this size.
 const PIECE: u64 = 1 << 20;
 
@@ -31,6 +34,8 @@ pub(crate) struct Segment {
     pub(crate) path: PathBuf,
     pub(crate) file: Arc<dyn File>,
     pub(crate) capacity: u64,
+    /// Number of the database it belongs to.
+    pub(crate) database: u64,
 }
 
 impl Segment {
@@ -42,12 +47,18 @@ impl Segment {
         database: u64,
         capacity: u64,
     ) -> Result<Self> {
-        let made = Self::fill(storage, &path, number, database, capacity);
+        let unfinished = path.with_extension(UNFINISHED);
+        let made = Self::fill(storage, &unfinished, number, database, capacity)
+            .and_then(|file| storage.rename(&unfinished, &path).at("rename", &unfinished).map(|()| file));
         if made.is_err() {
-            // A full disk, most likely: give back what was taken. If even that fails, the file is ignored at recovery.
-            let _already_failing = storage.remove(&path);
+            // A full disk, most likely: give back what was taken. If even that fails, the file goes at the next opening.
+            let _already_failing = storage.remove(&unfinished);
         }
-        Ok(Self { number, file: made?, path, capacity })
+        let file = made?;
+        if let Some(directory) = path.parent() {
+            storage.sync_dir(directory).at("sync", directory)?;
+        }
+        Ok(Self { number, file, path, capacity, database })
     }
 
     fn fill(
@@ -57,7 +68,7 @@ impl Segment {
         database: u64,
         capacity: u64,
     ) -> Result<Arc<dyn File>> {
-        let file = storage.open(path, Open::Create).at("create", path)?;
+        let file = storage.open(path, Open::Replace).at("create", path)?;
         let zeros = vec![0; PIECE.min(capacity) as usize];
         let mut at = HEADER;
         while at < capacity {
@@ -67,9 +78,6 @@ impl Segment {
         }
         file.write_at(&header(number, database, capacity), 0).at("write", path)?;
         file.sync().at("sync", path)?;
-        if let Some(directory) = path.parent() {
-            storage.sync_dir(directory).at("sync", directory)?;
-        }
         Ok(file)
     }
 
@@ -81,20 +89,24 @@ impl Segment {
         Ok(self)
     }
 
-    /// Opens a file of the log. `None`: it was never completed.
-    pub(crate) fn open(storage: &dyn Storage, path: PathBuf, database: u64) -> Result<Option<Self>> {
-        let file = storage.open(&path, Open::Write).at("open", &path)?;
+    /// Opens a file of the log. Without the number of a database, a file of any will do.
+    pub(crate) fn open(
+        storage: &dyn Storage,
+        path: PathBuf,
+        database: Option<u64>,
+        how: Open,
+    ) -> Result<Self> {
+        let file = storage.open(&path, how).at("open", &path)?;
         let length = file.len().at("measure", &path)?;
         let mut bytes = [0; HEADER as usize];
         if length < HEADER {
-            return Ok(None);
+            return Err(Error::corrupt(&path, length, "a file of the log that ends in its header"));
         }
         file.read_exact_at(&mut bytes, 0).at("read", &path)?;
         let (words, _) = bytes.as_chunks::<8>();
-        let [magic, version, number, owner, capacity, checksum, ..] = words else { return Ok(None) };
-        if magic.iter().all(|byte| *byte == 0) {
-            return Ok(None);
-        }
+        let [magic, version, number, owner, capacity, checksum, rest @ ..] = words else {
+            return Err(Error::corrupt(&path, 0, "no header"));
+        };
         if magic != MAGIC {
             return Err(Error::corrupt(&path, 0, "not a file of the log"));
         }
@@ -102,14 +114,19 @@ impl Segment {
         if found > VERSION {
             return Err(Error::NewerFormat { path, found, supported: VERSION });
         }
-        if u64::from_le_bytes(*checksum) != xxh3_64(bytes.get(..40).unwrap_or_default()) {
+        let sum = xxh3_64(bytes.get(..40).unwrap_or_default());
+        if u64::from_le_bytes(*checksum) != sum || rest.iter().any(|word| *word != [0; 8]) {
             return Err(Error::corrupt(&path, 0, "the header of a file of the log fails its checksum"));
         }
-        if u64::from_le_bytes(*owner) != database {
+        let owner = u64::from_le_bytes(*owner);
+        if database.is_some_and(|database| database != owner) {
             return Err(Error::Foreign { path, what: "a file of another database's log" });
         }
-        let capacity = u64::from_le_bytes(*capacity).min(length);
-        Ok(Some(Self { number: u64::from_le_bytes(*number), path, file, capacity }))
+        let capacity = u64::from_le_bytes(*capacity);
+        if length < capacity {
+            return Err(Error::corrupt(&path, length, "a file of the log that was cut short"));
+        }
+        Ok(Self { number: u64::from_le_bytes(*number), path, file, capacity, database: owner })
     }
 }
 

@@ -9,12 +9,14 @@ pub mod hash_index;
 pub mod heads;
 mod open;
 mod reader;
+pub(crate) mod salvage;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod varint;
 mod writer;
 
 pub use cursor::RunCursor;
+pub(crate) use open::check_format;
 pub use reader::{Found, Keep, Run};
 pub use writer::{RunOptions, RunWriter};
 

@@ -24,9 +24,13 @@ pub(crate) struct Opened {
     pub(crate) meta: RunMeta,
 }
 
-/// Opens run `id` at `path`.
-pub(crate) fn open(storage: &dyn Storage, path: &Path, id: RunId) -> Result<Opened> {
-    let damaged = |offset, what| Error::corrupt(path, offset, what);
+/// Whether there is a run `id` at `path` that this version can read, as far as its first bytes tell.
+pub(crate) fn check_format(storage: &dyn Storage, path: &Path, id: RunId) -> Result<()> {
+    open_checked(storage, path, id).map(drop)
+}
+
+/// The file of run `id`, its header checked, and its length.
+fn open_checked(storage: &dyn Storage, path: &Path, id: RunId) -> Result<(Arc<dyn File>, u64)> {
     let file = storage.open(path, Open::Read).at("open", path)?;
     let len = file.len().at("measure", path)?;
     let header = read(&*file, path, 0, len.min(HEADER_LEN as u64) as usize)?;
@@ -35,16 +39,23 @@ pub(crate) fn open(storage: &dyn Storage, path: &Path, id: RunId) -> Result<Open
             Error::Foreign { path: path.to_owned(), what: "it does not begin like a run file" }
         }
         BadHeader::Newer(found) => Error::NewerFormat { path: path.to_owned(), found, supported: VERSION },
-        BadHeader::Damaged => damaged(0, "the header's checksum does not hold"),
+        BadHeader::Damaged => Error::corrupt(path, 0, "the header's checksum does not hold"),
     })?;
     if number != id {
-        return Err(damaged(0, "the header has another run's number"));
+        return Err(Error::corrupt(path, 0, "the header has another run's number"));
     }
+    Ok((file, len))
+}
+
+/// Opens run `id` at `path`.
+pub(crate) fn open(storage: &dyn Storage, path: &Path, id: RunId) -> Result<Opened> {
+    let damaged = |offset, what| Error::corrupt(path, offset, what);
+    let (file, len) = open_checked(storage, path, id)?;
     let Some(footer_at) = len.checked_sub(FOOTER_LEN as u64) else {
         return Err(damaged(len, "the file ends before its footer"));
     };
     let footer = Footer::decode(&read(&*file, path, footer_at, FOOTER_LEN)?)
-        .filter(|footer| footer.number == number && footer.totals.base_sequence <= footer.totals.min_sequence)
+        .filter(|footer| footer.number == id && footer.totals.base_sequence <= footer.totals.min_sequence)
         .ok_or_else(|| damaged(footer_at, "the footer's checksum does not hold"))?;
     let blocks_end = check_layout(&*file, path, &footer, footer_at)?;
 

@@ -169,6 +169,17 @@ impl SimDisk {
         Ok(())
     }
 
+    /// Cuts a file, as a careless copy does.
+    pub fn truncate(&self, path: &Path, length: u64) -> io::Result<()> {
+        let mut state = self.state.lock();
+        let id = state.find(path)?;
+        let content = state.files.get_mut(&id).ok_or(ErrorKind::NotFound)?;
+        let length = usize::try_from(length).map_err(|_| ErrorKind::InvalidInput)?;
+        content.live.truncate(length);
+        content.durable.truncate(length);
+        Ok(())
+    }
+
     /// Paths and lengths of all files.
     #[must_use]
     pub fn files(&self) -> Vec<(PathBuf, u64)> {
