@@ -35,12 +35,12 @@ use rustc_hash::FxHashMap;
 use crate::Analysis;
 use crate::finding::{Applicability, Confidence, Finding, Level, Severity};
 use crate::flow::UnitKind;
-use crate::hir::{ItemKind, SelfParam};
+use crate::hir::{ExprKind, ItemKind, SelfParam, Stmt, Visibility};
 use crate::knowledge::{Container, Op};
 use crate::places::{PlaceKey, Use, UseKind, shape};
 use crate::program::{BodyIx, DefId, DefKind, Program};
 use crate::rule::{Group, Rule};
-use crate::rules::contention::shared_map_lock::last;
+use crate::rules::contention::{map_alias, shared_map_lock::last};
 use crate::source::Location;
 use crate::ty::{Ty, TyKind};
 
@@ -145,8 +145,11 @@ fn judge(cx: &Analysis, callers: &Callers, candidate: &Candidate, out: &mut Vec<
         match one.kind {
             // Someone else may shrink it.
             UseKind::Escape => return,
-            UseKind::Op(Op::Remove) => return,
-            UseKind::Op(Op::Clear) | UseKind::Assign | UseKind::Take if !at_the_end(program, one.body) => {
+            UseKind::Op(Op::Remove) if callers.reached(cx, program.body_info(one.body).owner) => return,
+            UseKind::Op(Op::Clear) | UseKind::Assign | UseKind::Take
+                if !at_the_end(program, one.body)
+                    && callers.reached(cx, program.body_info(one.body).owner) =>
+            {
                 return;
             }
             UseKind::Op(Op::Insert | Op::Entry)
@@ -170,6 +173,7 @@ fn judge(cx: &Analysis, callers: &Callers, candidate: &Candidate, out: &mut Vec<
     let named = ["cache", "memo", "history", "interner"].iter().any(|w| candidate.words.contains(w));
     let on_demand = grows.iter().any(|g| {
         g.kind == UseKind::Op(Op::Entry)
+            || asks_and_inserts(program, shape.container, g)
             || production.iter().any(|u| {
                 u.body == g.body && matches!(u.kind, UseKind::Op(Op::Get | Op::GetMut)) && u.expr < g.expr
             })
@@ -201,7 +205,7 @@ fn judge(cx: &Analysis, callers: &Callers, candidate: &Candidate, out: &mut Vec<
     for grow in grows {
         let expr = program.body(grow.body).expr(grow.expr);
         let span = match &expr.kind {
-            crate::hir::ExprKind::Method { name_span, .. } => *name_span,
+            ExprKind::Method { name_span, .. } => *name_span,
             _ => expr.span,
         };
         finding.relate(program.at(grow.body, span), "grows here");
@@ -250,6 +254,19 @@ fn closed(program: &Program, key: Ty, depth: u32) -> bool {
     }
 }
 
+/// `if seen.insert(key)`: a set's insertion whose answer matters looks up and fills at once.
+fn asks_and_inserts(program: &Program, container: Option<Container>, one: &Use) -> bool {
+    let body = program.body(one.body);
+    matches!(container, Some(Container::Set | Container::OrderedSet))
+        && !body.exprs.iter().any(|e| match &e.kind {
+            ExprKind::Block(block) => block
+                .stmts
+                .iter()
+                .any(|s| matches!(s, Stmt::Expr { expr, semi: true, .. } if *expr == one.expr)),
+            _ => false,
+        })
+}
+
 /// Who calls what outside tests.
 struct Callers {
     of: FxHashMap<DefId, Vec<DefId>>,
@@ -272,6 +289,23 @@ impl Callers {
             }
         }
         Callers { of }
+    }
+
+    /// Whether anything outside tests may run a function: all but a private one that no code names.
+    fn reached(&self, cx: &Analysis, function: DefId) -> bool {
+        let program = &cx.program;
+        let item = program.item(function);
+        let in_trait = program.def(function).parent.is_some_and(|p| match &program.item(p).kind {
+            ItemKind::Impl(i) => i.trait_path.is_some(),
+            ItemKind::Trait(_) => true,
+            _ => false,
+        });
+        item.vis != Visibility::Private
+            || in_trait
+            || item.from_macro
+            || program.fn_item(function).is_none()
+            || self.of.contains_key(&function)
+            || map_alias::is_named_elsewhere(cx, item.name)
     }
 
     /// A function that makes a value, or one that only such functions call: what it inserts is there from the start.

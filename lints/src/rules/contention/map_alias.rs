@@ -40,7 +40,7 @@ pub(super) fn free(a: &Analysis) -> impl Iterator<Item = DefId> + '_ {
 
 /// Whether a name stands in the sources more than once, comments and strings counted: who uses the alias anyhow is
 /// reported there. O(bytes).
-pub(super) fn is_named_elsewhere(a: &Analysis, name: Name) -> bool {
+pub(crate) fn is_named_elsewhere(a: &Analysis, name: Name) -> bool {
     let finder = memchr::memmem::Finder::new(name.as_str());
     let mut count = 0;
     for file in a.sources.iter() {

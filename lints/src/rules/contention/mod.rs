@@ -5,7 +5,7 @@ pub mod lock_across_await;
 pub mod lock_across_io;
 pub mod lock_order_cycle;
 pub mod lock_reacquired;
-mod map_alias;
+pub(crate) mod map_alias;
 pub mod shard_guard_reentry;
 pub mod shared_map_lock;
 mod split_update;

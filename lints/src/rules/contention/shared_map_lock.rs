@@ -51,7 +51,7 @@ use crate::places::{PlaceKey, Shape, Use, UseKind, shape};
 use crate::program::{DefId, DefKind, ModIx, Program};
 use crate::rule::{Group, Rule};
 use crate::source::Location;
-use crate::ty::Ty;
+use crate::ty::{Subst, Ty, TyKind};
 
 /// The declaration.
 pub const RULE: Rule = Rule {
@@ -77,6 +77,7 @@ fn check(cx: &Analysis, out: &mut Vec<Finding>) {
             DefKind::Struct | DefKind::Union | DefKind::Variant(_) => {
                 for field in field_decls(program, id) {
                     let Some(ty) = program.decls.field(id, field.name) else { continue };
+                    let ty = unwrapped(program, ty);
                     let at = Location { file: def.file, span: field.name_span };
                     let name = format!("{}.{}", owner_name(program, id), field.name);
                     let in_test = def.in_test || field.cfg_test;
@@ -141,6 +142,22 @@ fn check(cx: &Analysis, out: &mut Vec<Finding>) {
         out.push(finding);
     }
     out.extend(map_alias::free(cx).filter_map(|alias| unused_alias(cx, alias)));
+}
+
+/// What a generic wrapper of one field holds for the arguments given: `Shared<HashMap<K, V>>` with
+/// `struct Shared<T>(Arc<RwLock<T>>)`. The wrapper's own declaration does not say that it is a map.
+fn unwrapped(program: &Program, ty: Ty) -> Ty {
+    if let TyKind::Adt(def, args) = ty.kind()
+        && !args.is_empty()
+        && let Some([(_, inner)]) = program.decls.fields.get(def).map(Vec::as_slice)
+        && inner.has_params()
+    {
+        let held = inner.subst(&Subst::pair(program.decls.params(*def), args));
+        if shape(&program.knowledge, held).is_some_and(|s| s.lock.is_some() && is_map(&s)) {
+            return held;
+        }
+    }
+    ty
 }
 
 /// Names the aliases through which a declaration is spelled.
@@ -288,6 +305,7 @@ fn judge(
     let container = shape.core.as_ext().map_or("map", |(p, _)| last(p.as_str()));
     let lock_name = last(lock.as_str());
     let uses_text = match acquires.len() {
+        0 if is_static => "nothing takes it yet".to_owned(),
         0 => "it is handed out behind an `Arc`".to_owned(),
         1 => "taken at 1 place".to_owned(),
         n => format!("taken at {n} places, {reads} to read and {writes} to write"),
