@@ -1,10 +1,11 @@
 //! Interned identifiers. A [`Name`] is a `u32` that compares across files; its text lives as long as the process.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::sync::LazyLock;
 
 use dashmap::DashMap;
-use rustc_hash::FxBuildHasher;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// An interned string: an identifier, a field name, a tuple index written as digits.
@@ -27,7 +28,10 @@ static INTERNER: LazyLock<Interner> = LazyLock::new(|| {
 
 thread_local! {
     // Most identifiers repeat within a file: a thread's own table keeps the shared one out of the way.
-    static RECENT: std::cell::RefCell<rustc_hash::FxHashMap<&'static str, u32>> = std::cell::RefCell::default();
+    static RECENT: RefCell<FxHashMap<&'static str, u32>> = RefCell::default();
+    // Few paths are asked for, each again and again.
+    static JOINED: RefCell<FxHashMap<(Name, Name), Name>> = RefCell::default();
+    static CUT: RefCell<FxHashMap<Name, Option<(Name, Name)>>> = RefCell::default();
 }
 
 impl Name {
@@ -47,6 +51,23 @@ impl Name {
             };
             recent.insert(interner.texts[id as usize], id);
             Name(id)
+        })
+    }
+
+    /// `path::segment`.
+    pub fn join(path: Name, segment: Name) -> Name {
+        JOINED.with_borrow_mut(|joined| {
+            *joined.entry((path, segment)).or_insert_with(|| Name::new(&format!("{path}::{segment}")))
+        })
+    }
+
+    /// The path before the last `::` and the segment after it.
+    pub fn cut(self) -> Option<(Name, Name)> {
+        CUT.with_borrow_mut(|cut| {
+            *cut.entry(self).or_insert_with(|| {
+                let (path, segment) = self.as_str().rsplit_once("::")?;
+                Some((Name::new(path), Name::new(segment)))
+            })
         })
     }
 
@@ -119,5 +140,13 @@ mod tests {
         assert_ne!(Name::new("a"), Name::new("b"));
         assert_eq!(Name::new("self"), well_known::SELF);
         assert_eq!(Name::new("odd λ name").as_str(), "odd λ name");
+    }
+
+    #[test]
+    fn paths_join_and_cut() {
+        let path = Name::join(Name::new("std::sync"), Name::new("Mutex"));
+        assert_eq!(path.as_str(), "std::sync::Mutex");
+        assert_eq!(path.cut(), Some((Name::new("std::sync"), Name::new("Mutex"))));
+        assert_eq!(Name::new("std").cut(), None);
     }
 }

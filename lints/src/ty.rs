@@ -1,9 +1,10 @@
 //! Types as the analyses know them: interned, `Copy`, comparable by index. Unknown is an answer.
 
+use std::cell::RefCell;
 use std::sync::LazyLock;
 
 use dashmap::DashMap;
-use rustc_hash::FxBuildHasher;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::hir::ExprId;
 use crate::name::Name;
@@ -119,6 +120,11 @@ static INTERNER: LazyLock<Interner> = LazyLock::new(|| {
     interner
 });
 
+thread_local! {
+    // Bodies ask for the same types again and again: a thread's own table keeps the shared one out of the way.
+    static RECENT: RefCell<FxHashMap<TyKind, Ty>> = RefCell::default();
+}
+
 impl Ty {
     /// Nothing is known.
     pub const UNKNOWN: Ty = Ty(0);
@@ -135,12 +141,20 @@ impl Ty {
 
     /// Interns a kind.
     pub fn new(kind: TyKind) -> Ty {
-        let interner = &*INTERNER;
-        if let Some(id) = interner.ids.get(&kind) {
-            return Ty(*id);
-        }
-        let flags = kind.flags();
-        Ty(*interner.ids.entry(kind.clone()).or_insert_with(|| interner.kinds.push(kind) as u32 | flags))
+        RECENT.with_borrow_mut(|recent| {
+            if let Some(&ty) = recent.get(&kind) {
+                return ty;
+            }
+            let interner = &*INTERNER;
+            let known = interner.ids.get(&kind).map(|id| *id);
+            let id = known.unwrap_or_else(|| {
+                let flags = kind.flags();
+                let add = || interner.kinds.push(kind.clone()) as u32 | flags;
+                *interner.ids.entry(kind.clone()).or_insert_with(add)
+            });
+            recent.insert(kind, Ty(id));
+            Ty(id)
+        })
     }
 
     /// Whether it holds an inference variable or an unresolved projection.

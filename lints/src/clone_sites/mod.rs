@@ -135,9 +135,28 @@ pub fn has_drop(program: &Program, ty: Ty) -> bool {
 /// All clones of one body, in source order of the walk.
 pub fn clone_sites(program: &Program, ix: BodyIx, types: &BodyTypes) -> Vec<CloneSite> {
     let body = program.body(ix);
+    // Most bodies clone nothing, and one look along the arena says so.
+    if !body.exprs.iter().any(|e| may_clone(body, &e.kind)) {
+        return Vec::new();
+    }
     let mut walk = Walk { program, body, types, frames: Vec::new(), out: Vec::new() };
     walk.expr(body.root, None);
     walk.out
+}
+
+/// Whether an expression is spelt like a clone.
+fn may_clone(body: &Body, kind: &ExprKind) -> bool {
+    use well_known::{CLONE, CLONED, TO_OWNED, TO_STRING, TO_VEC};
+    match kind {
+        ExprKind::Method { name, args, .. } => {
+            args.is_empty() && matches!(*name, CLONE | CLONED | TO_OWNED | TO_STRING | TO_VEC)
+        }
+        ExprKind::Call { callee, args } => match &body.expr(*callee).kind {
+            ExprKind::Path(path) => args.len() == 1 && path.segments.last().is_some_and(|s| s.name == CLONE),
+            _ => false,
+        },
+        _ => false,
+    }
 }
 
 struct Walk<'a> {

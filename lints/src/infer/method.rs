@@ -143,7 +143,7 @@ impl Cx<'_> {
 
     fn unknown_ext(&mut self, path: Name, ty: Ty, name: Name, derefs: u8) -> Found {
         Found {
-            callee: Callee::Ext(Name::new(&format!("{path}::{name}"))),
+            callee: Callee::Ext(Name::join(path, name)),
             self_ty: ty,
             derefs,
             mode: SelfMode::Unknown,
@@ -209,7 +209,7 @@ impl Cx<'_> {
     ) -> Found {
         let subst = self.known_subst(f, subst.with(well_known::SELF_TYPE, ty));
         Found {
-            callee: Callee::Ext(Name::new(&format!("{owner}::{name}"))),
+            callee: Callee::Ext(Name::join(Name::new(owner), name)),
             self_ty: ty,
             derefs,
             mode: f.self_mode.unwrap_or(SelfMode::Unknown),

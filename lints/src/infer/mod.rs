@@ -8,9 +8,9 @@ mod pat;
 mod path;
 
 use rayon::prelude::*;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
-use crate::hir::{ExprId, LocalId, PatId};
+use crate::hir::{ExprId, ExprKind, LocalId, PatId};
 use crate::link::{GenericDecl, TyCx};
 use crate::name::{Name, well_known};
 use crate::program::{BodyIx, DefId, DefKind, Program, Res};
@@ -108,6 +108,15 @@ pub fn infer_body(program: &Program, ix: BodyIx) -> BodyTypes {
         tycx.module = module;
     }
     let env = environment(program, info.owner);
+    let (mut calls, mut methods, mut paths) = (0, 0, 0);
+    for expr in &body.exprs {
+        match expr.kind {
+            ExprKind::Call { .. } => calls += 1,
+            ExprKind::Method { .. } => methods += 1,
+            ExprKind::Path(_) => paths += 1,
+            _ => {}
+        }
+    }
     let mut cx = cx::Cx {
         program,
         kb: &program.knowledge,
@@ -120,7 +129,9 @@ pub fn infer_body(program: &Program, ix: BodyIx) -> BodyTypes {
             exprs: vec![Ty::UNKNOWN; body.exprs.len()],
             locals: vec![Ty::UNKNOWN; body.locals.len()],
             pats: vec![Ty::UNKNOWN; body.pats.len()],
-            ..BodyTypes::default()
+            calls: FxHashMap::with_capacity_and_hasher(calls + methods, FxBuildHasher),
+            paths: FxHashMap::with_capacity_and_hasher(paths, FxBuildHasher),
+            receivers: FxHashMap::with_capacity_and_hasher(methods, FxBuildHasher),
         },
         closures: FxHashMap::default(),
         ret: Ty::UNKNOWN,

@@ -275,13 +275,13 @@ impl Cx<'_> {
                     for (&g, &a) in f.generics.iter().zip(&args) {
                         given.0.push((g, a));
                     }
-                    let path = Name::new(&format!("{path}::{name}"));
+                    let path = Name::join(*path, name);
                     return Value::Known { path, info: Box::new(f.clone()), given };
                 }
                 if let Some(v) = self.universal_assoc(ty, name) {
                     return v;
                 }
-                Value::Ext(Name::new(&format!("{path}::{name}")))
+                Value::Ext(Name::join(*path, name))
             }
             TyKind::Param(p) => {
                 let bounds: &[Bound] = self.env.iter().find(|g| g.name == *p).map_or(&[], |g| &g.bounds);
@@ -325,8 +325,9 @@ impl Cx<'_> {
                     _ => "char",
                 };
                 let kb = self.kb;
-                if let Some(f) = kb.types.get(&Name::new(pseudo)).and_then(|t| t.methods.get(&name)) {
-                    let path = Name::new(&format!("{pseudo}::{name}"));
+                let pseudo = Name::new(pseudo);
+                if let Some(f) = kb.types.get(&pseudo).and_then(|t| t.methods.get(&name)) {
+                    let path = Name::join(pseudo, name);
                     return Value::Known {
                         path,
                         info: Box::new(f.clone()),
@@ -347,9 +348,10 @@ impl Cx<'_> {
     /// `T::default()`, `T::from(x)`, `T::clone(&x)`.
     fn universal_assoc(&mut self, ty: Ty, name: Name) -> Option<Value> {
         let kb = self.kb;
-        let f = kb.types.get(&Name::new("any"))?.methods.get(&name)?;
+        let any = Name::new("any");
+        let f = kb.types.get(&any)?.methods.get(&name)?;
         Some(Value::Known {
-            path: Name::new(&format!("any::{name}")),
+            path: Name::join(any, name),
             info: Box::new(f.clone()),
             given: Subst(vec![(well_known::SELF_TYPE, ty)]),
         })

@@ -265,11 +265,8 @@ impl Knowledge {
         if let Some(f) = self.functions.get(&path) {
             return Some(f);
         }
-        let text = path.as_str();
-        // The last `::`; a search for the two bytes costs several times more, and this is asked for every call.
-        let colon = memchr::memrchr(b':', text.as_bytes())?;
-        let (ty, method) = (text.get(..colon)?.strip_suffix(':')?, text.get(colon + 1..)?);
-        self.types.get(&Name::new(ty))?.methods.get(&Name::new(method))
+        let (ty, method) = path.cut()?;
+        self.types.get(&ty)?.methods.get(&method)
     }
 
     /// What a callee does, by path; falls back to the prefix table (`std::fs::*`).

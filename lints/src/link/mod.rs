@@ -74,8 +74,7 @@ pub fn link(files: Vec<FileHir>, input: &ProjectInput, knowledge: Knowledge) -> 
     };
     let uses = modules::build(&mut program, input);
     imports::resolve_all(&mut program, uses);
-    let decls = types::declare(&program);
-    program.decls = decls;
+    types::declare(&mut program);
     methods::index(&mut program);
     program
 }

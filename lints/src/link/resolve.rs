@@ -59,17 +59,17 @@ impl Program {
             "std::result::Result" => &[well_known::OK, well_known::ERR],
             _ => return None,
         };
-        variants.contains(&segment).then(|| Res::Ext(Name::new(&format!("{ty}::{segment}"))))
+        variants.contains(&segment).then(|| Res::Ext(Name::join(ty, segment)))
     }
 
     /// The canonical path of `segment` in the outside module `base`.
     pub fn canonical(&self, base: Name, segment: Name) -> Name {
-        let joined = format!("{base}::{segment}");
-        let joined = match joined.strip_prefix("core::").or_else(|| joined.strip_prefix("alloc::")) {
-            Some(rest) => format!("std::{rest}"),
+        let joined = Name::join(base, segment);
+        let text = joined.as_str();
+        let name = match text.strip_prefix("core::").or_else(|| text.strip_prefix("alloc::")) {
+            Some(rest) => Name::new(&format!("std::{rest}")),
             None => joined,
         };
-        let name = Name::new(&joined);
         self.knowledge.aliases.get(&name).copied().unwrap_or(name)
     }
 

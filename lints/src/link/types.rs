@@ -304,13 +304,22 @@ struct Declared {
     supers: Option<Vec<Bound>>,
 }
 
-/// Lowers the types of all declarations, in parallel.
-pub(super) fn declare(program: &Program) -> Decls {
-    let declared: Vec<Declared> =
-        (0..program.defs.len()).into_par_iter().map(|i| declare_one(program, DefId(i as u32))).collect();
-    let mut decls = Decls::default();
-    for (index, one) in declared.into_iter().enumerate() {
-        let def = DefId(index as u32);
+/// Lowers the types of all declarations, in parallel: the impls first, so that their members know what `Self` is.
+pub(super) fn declare(program: &mut Program) {
+    let (impls, others): (Vec<DefId>, Vec<DefId>) =
+        (0..program.defs.len() as u32).map(DefId).partition(|&d| program.def(d).kind == DefKind::Impl);
+    for defs in [impls, others] {
+        let declared: Vec<(DefId, Declared)> =
+            defs.into_par_iter().map(|def| (def, declare_one(program, def))).collect();
+        let decls = std::mem::take(&mut program.decls);
+        program.decls = add(program, decls, declared);
+    }
+}
+
+fn add(program: &Program, mut decls: Decls, declared: Vec<(DefId, Declared)>) -> Decls {
+    decls.sigs.reserve(declared.iter().filter(|(_, d)| d.sig.is_some()).count());
+    decls.fields.reserve(declared.iter().filter(|(_, d)| d.fields.is_some()).count());
+    for (def, one) in declared {
         if let Some(fields) = one.fields {
             decls.fields.insert(def, fields);
         }

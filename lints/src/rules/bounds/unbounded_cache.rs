@@ -37,7 +37,7 @@ use crate::finding::{Applicability, Confidence, Finding, Level, Severity};
 use crate::flow::UnitKind;
 use crate::hir::{ExprKind, ItemKind, SelfParam, Stmt, Visibility};
 use crate::knowledge::{Container, Op};
-use crate::places::{PlaceKey, Use, UseKind, shape};
+use crate::places::{PlaceKey, Shape, Use, UseKind, shape};
 use crate::program::{BodyIx, DefId, DefKind, Program};
 use crate::rule::{Group, Rule};
 use crate::rules::contention::{map_alias, shared_map_lock::last};
@@ -75,6 +75,9 @@ fn check(cx: &Analysis, out: &mut Vec<Finding>) {
                 }
                 for field in s.fields.iter().filter(|f| !f.cfg_test) {
                     let Some(ty) = program.decls.field(id, field.name) else { continue };
+                    if keyed(program, ty).is_none() {
+                        continue;
+                    }
                     let candidate = Candidate {
                         place: PlaceKey::Field(id, field.name),
                         ty,
@@ -118,16 +121,16 @@ struct Candidate {
     long_lived: bool,
 }
 
+/// What a type is, if it is a keyed collection that does not bound itself.
+fn keyed(program: &Program, ty: Ty) -> Option<Shape> {
+    use Container::{Map, OrderedMap, OrderedSet, Set};
+    let shape = shape(&program.knowledge, ty)?;
+    (matches!(shape.container, Some(Map | OrderedMap | Set | OrderedSet)) && !shape.bounded).then_some(shape)
+}
+
 fn judge(cx: &Analysis, callers: &Callers, candidate: &Candidate, out: &mut Vec<(PlaceKey, Finding)>) {
     let program = &cx.program;
-    let Some(shape) = shape(&program.knowledge, candidate.ty) else { return };
-    let keyed = matches!(
-        shape.container,
-        Some(Container::Map | Container::OrderedMap | Container::Set | Container::OrderedSet)
-    );
-    if !keyed || shape.bounded {
-        return;
-    }
+    let Some(shape) = keyed(program, candidate.ty) else { return };
     // Changed by several threads, or part of something that lives on and changes. A cell alone (`Rc<RefCell<..>>`) may as
     // well belong to one request.
     let shared = shape.lock.is_some() || shape.concurrent;
