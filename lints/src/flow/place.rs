@@ -385,8 +385,9 @@ impl PlaceCx<'_> {
                 Step::Field(_, name) => Some(*name),
                 _ => None,
             }) {
-                Some(name) => name.to_string(),
-                None => "the lock".to_owned(),
+                // A number alone tells nobody which lock is meant.
+                Some(name) if !name.as_str().starts_with(|c: char| c.is_ascii_digit()) => name.to_string(),
+                _ => "the lock".to_owned(),
             },
         };
         if matches!(place.steps.last(), Some(Step::Elem | Step::At(_))) {

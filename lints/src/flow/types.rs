@@ -239,9 +239,10 @@ impl<'a> TypeFacts<'a> {
                 let wraps = path.as_str().starts_with("std::io::") && !args.is_empty();
                 if info.io_object && !wraps {
                     IoClass::Io
-                } else if info.in_memory {
+                } else if info.in_memory && args.is_empty() {
                     IoClass::Memory
                 } else {
+                    // A vector is what lies in it: bytes, or files.
                     self.worst(args.iter().copied(), seen, depth)
                 }
             }
