@@ -136,7 +136,7 @@ fn format_parser() -> clap::builder::PossibleValuesParser {
 
 #[derive(Args, Debug)]
 pub(crate) struct ExplainArgs {
-    /// The rule's id
+    /// The rule's id; for a group's name its rules are listed
     pub(crate) rule: String,
     /// When to use colour
     #[arg(long, value_name = "WHEN", default_value = "auto")]

@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use uncork_fixers::codemods;
 use uncork_lints::config::{self, Config, Levels, Places, Selector, Settings, nearest};
-use uncork_lints::discover::{Located, Request, locate};
+use uncork_lints::discover::{DiscoverError, Located, Request, locate};
 use uncork_lints::finding::Finding;
 use uncork_lints::rules;
 use uncork_lints::run::{self, Outcome};
@@ -26,12 +27,19 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Error> {
     let format: Format =
         args.format.parse().map_err(|e: uncork_reports::UnknownFormat| Error::Usage(e.to_string()))?;
     let target = Target::new(args.output.as_deref())?;
-    let plan = plan(&args.selection, &args.strictness)?;
+    let request = request(&args.selection)?;
     let started = Instant::now();
     let progress = Progress::start(args.quiet);
+    let plan = plan(&args.selection, &args.strictness, &request, &progress)?;
     let outcome = run::with_room(|| plan.check(&progress));
     drop(progress);
-    let outcome = outcome?;
+    let mut outcome = outcome?;
+    // A fix is offered where there is one to be had: `fix` knows which rules it can rewrite so far.
+    for finding in &mut outcome.settled.findings {
+        if !codemods::fixable().any(|rule| rule == finding.rule) {
+            finding.fix = None;
+        }
+    }
     if args.verbose {
         describe(&outcome);
     }
@@ -107,9 +115,15 @@ impl Plan {
 }
 
 /// Finds the code and its configuration.
-pub(crate) fn plan(selection: &Selection, strictness: &Strictness) -> Result<Plan, Error> {
+pub(crate) fn plan(
+    selection: &Selection,
+    strictness: &Strictness,
+    request: &Request,
+    progress: &dyn run::Progress,
+) -> Result<Plan, Error> {
+    progress.phase("finding the code");
     let asked = asked(selection, strictness)?;
-    let located = locate(&request(selection)?)?;
+    let located = locate(request).map_err(|e| slip(e, selection))?;
     features(selection, &located)?;
     let places = Places { file: strictness.config.clone(), none: strictness.no_config, ..located.places() };
     let mut config = config::load(&places)?;
@@ -135,6 +149,21 @@ fn asked(selection: &Selection, strictness: &Strictness) -> Result<Settings, Err
     })
 }
 
+/// A word that is no path may be a command written wrong.
+fn slip(error: DiscoverError, selection: &Selection) -> Error {
+    let command = crate::args::command();
+    let known: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+    match (&error, selection.paths.first()) {
+        (DiscoverError::Path { path, .. }, Some(first)) if path == first => {
+            match nearest(first.as_str(), known.iter().copied()) {
+                Some(near) => Error::Usage(format!("{error}; did you mean the command `{near}`?")),
+                None => error.into(),
+            }
+        }
+        _ => error.into(),
+    }
+}
+
 /// Features are named as cargo has them; one that no package has is a slip, though all code is analysed anyway.
 fn features(selection: &Selection, located: &Located) -> Result<(), Error> {
     let packages = located.packages();
@@ -158,8 +187,8 @@ fn features(selection: &Selection, located: &Located) -> Result<(), Error> {
     Ok(())
 }
 
-/// What is to be looked at.
-fn request(selection: &Selection) -> Result<Request, Error> {
+/// What is to be looked at. Reads standard input for `-`.
+pub(crate) fn request(selection: &Selection) -> Result<Request, Error> {
     let cwd = std::env::current_dir().map_err(|e| Error::file(".", &e))?;
     let cwd = Utf8PathBuf::from_path_buf(cwd)
         .map_err(|p| Error::Usage(format!("{}: the current folder's name is not UTF-8", p.display())))?;
@@ -238,6 +267,9 @@ fn describe(outcome: &Outcome) {
     say::note(&format!("root {}", outcome.root));
     for file in &outcome.config.files {
         say::note(&format!("configuration {file}"));
+    }
+    for file in &outcome.outside {
+        say::note(&format!("outside every target: {}", file.strip_prefix(&outcome.root).unwrap_or(file)));
     }
     let program = &outcome.analysis.program;
     for krate in &program.crates {

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use uncork_lints::config::nearest;
-use uncork_lints::rule::Rule;
+use uncork_lints::rule::{Group, Rule};
 use uncork_lints::rules;
 
 use crate::args::ExplainArgs;
@@ -15,6 +15,13 @@ use crate::{markdown, say};
 /// Prints a rule's documentation.
 pub(crate) fn run(args: &ExplainArgs) -> Result<ExitCode, Error> {
     let Some(rule) = rules::ALL.iter().find(|r| r.id == args.rule) else {
+        if let Some(group) = Group::ALL.into_iter().find(|g| g.name() == args.rule) {
+            return list(rules::ALL.iter().filter(|r| r.group == group));
+        }
+        let holds: Vec<&str> = rules::ALL.iter().map(|r| r.id).filter(|id| id.contains(&args.rule)).collect();
+        if !args.rule.is_empty() && !holds.is_empty() {
+            return Err(Error::Usage(format!("unknown rule `{}`; there is {}", args.rule, holds.join(", "))));
+        }
         let hint = match nearest(&args.rule, rules::ALL.iter().map(|r| r.id)) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "`cargo uncork rules` lists them".to_owned(),
@@ -29,6 +36,16 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<ExitCode, Error> {
         false => anstream::adapter::strip_str(&page).to_string(),
     };
     Target::Stdout.write(|out| out.write_all(text.as_bytes()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A group's rules, a line each.
+fn list<'r>(rules: impl Iterator<Item = &'r &'static Rule>) -> Result<ExitCode, Error> {
+    let mut text = String::new();
+    for rule in rules {
+        text.push_str(&format!("{}: {}\n", rule.id, rule.summary));
+    }
+    crate::output::print(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -87,7 +87,6 @@ pub(crate) fn run(args: &FixArgs) -> Result<ExitCode, Error> {
             "standard input cannot be fixed; name a file, a folder or a project".into(),
         ));
     }
-    let analysed = check::plan(&args.selection, &args.strictness)?;
     for rule in &args.rules {
         if !codemods::fixable().any(|known| known == rule) {
             let known: Vec<&str> = codemods::fixable().collect();
@@ -95,6 +94,8 @@ pub(crate) fn run(args: &FixArgs) -> Result<ExitCode, Error> {
         }
     }
     let progress = Progress::start(args.quiet || args.interactive);
+    let analysed =
+        check::plan(&args.selection, &args.strictness, &check::request(&args.selection)?, &progress)?;
     // Looked at once before anything is planned: where the root is, and whether cargo knows it.
     let first = run::with_room(|| analysed.check(&progress))?;
     let request = Request {

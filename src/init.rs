@@ -32,7 +32,10 @@ const TEMPLATE: &str = "\
 
 /// Writes the file; one that is there is left alone.
 pub(crate) fn run(args: &InitArgs) -> Result<ExitCode, Error> {
-    let path = args.folder.join("uncork.toml");
+    let path = match args.folder.as_str() {
+        "." => "uncork.toml".into(),
+        _ => args.folder.join("uncork.toml"),
+    };
     let mut file = OpenOptions::new().write(true).create_new(true).open(&path).map_err(|e| {
         if e.kind() == std::io::ErrorKind::AlreadyExists {
             Error::Usage(format!("{path} is there already; it was left as it is"))

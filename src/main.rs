@@ -28,8 +28,8 @@ fn main() -> ExitCode {
     interrupt::install();
     panics::guard(|| match args::parse(std::env::args_os()) {
         Ok(cli) => run(cli).unwrap_or_else(|error| {
-            // What was asked to stop and did so has said enough.
             if interrupt::asked() {
+                say::note(&format!("stopped: {error}"));
                 return ExitCode::from(interrupt::STATUS);
             }
             say::error(&error.to_string());

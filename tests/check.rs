@@ -278,3 +278,57 @@ fn denied_warnings_are_errors_in_the_report() {
     let ran = world.run(&["check", "--deny", "warn", "--format", "short"]);
     assert!(ran.status == 1 && ran.out.contains("error[lock-unwrap]"), "{ran:?}");
 }
+
+#[test]
+fn a_build_script_is_test_code() {
+    let text = format!("mod helper;\nfn main() {{}}\n{UNWRAP}");
+    for (key, file) in [("", "build.rs"), ("build = \"make/it.rs\"\n", "make/it.rs")] {
+        let world = World::new(&[("src/lib.rs", "pub fn a() {}\n")]);
+        world.write("Cargo.toml", manifest("demo") + key);
+        world.write(file, &text);
+        let helper = file.replace("build.rs", "helper.rs").replace("it.rs", "helper.rs");
+        world.write(&helper, UNWRAP);
+        assert_eq!(world.found(&[]), [""; 0]);
+        let mut expected = [format!("{file}:6 lock-unwrap"), format!("{helper}:4 lock-unwrap")];
+        expected.sort();
+        assert_eq!(world.found(&["--tests"]), expected);
+    }
+}
+
+#[test]
+fn what_is_included_belongs_to_who_includes_it() {
+    let world = World::package(
+        "include!(\"code.rs\");\n#[cfg(test)]\nmod tests {\n    include!(\"checks.rs\");\n}\n#[cfg(test)]\n#[path = \"far/away.rs\"]\nmod away;\n",
+    );
+    world.write("src/code.rs", "use std::sync::Mutex;\npub type Total = Mutex<u64>;\n");
+    world.write("src/checks.rs", UNWRAP);
+    world.write("src/far/away.rs", format!("mod deep;\n{UNWRAP}"));
+    world.write("src/far/deep.rs", UNWRAP);
+    world.write("src/lost.rs", UNWRAP);
+    assert_eq!(world.found(&[]), [""; 0]);
+    let found = world.found(&["--tests"]);
+    let expected =
+        ["src/checks.rs:4 lock-unwrap", "src/far/away.rs:5 lock-unwrap", "src/far/deep.rs:4 lock-unwrap"];
+    assert_eq!(found, expected);
+    let ran = world.run(&["check", "-v"]);
+    assert!(ran.err.contains("1 .rs file lies outside every target"), "{ran:?}");
+    assert!(ran.err.contains("outside every target: src/lost.rs"), "{ran:?}");
+    // The type comes from the included file.
+    world.write("src/user.rs", "pub fn get(n: &crate::Total) -> u64 {\n    *n.lock().unwrap()\n}\n");
+    world.write("src/lib.rs", "include!(\"code.rs\");\nmod user;\n");
+    assert_eq!(world.found(&[]), ["src/user.rs:2 lock-unwrap"]);
+}
+
+#[test]
+fn a_fix_is_offered_where_there_is_one() {
+    let world = World::package(UNWRAP);
+    let report = |text: &str| -> serde_json::Value {
+        world.write("src/lib.rs", text);
+        serde_json::from_str(&world.run(&["check", "--format", "json"]).out).expect("JSON")
+    };
+    assert!(report(UNWRAP)["findings"][0]["fix"].is_object());
+    let ring = "use std::sync::Mutex;\npub fn twice(m: &Mutex<u64>) -> u64 {\n    let a = m.lock().ok();\n    let b = m.lock().ok();\n    a.map_or(0, |a| *a) + b.map_or(0, |b| *b)\n}\n";
+    let found = report(ring);
+    assert_eq!(found["findings"][0]["rule"], "lock-reacquired", "{found}");
+    assert!(found["findings"][0]["fix"].is_null(), "{found}");
+}

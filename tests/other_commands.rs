@@ -65,3 +65,12 @@ fn help_and_version() {
     assert_eq!(help.status, 0);
     assert!(help.out.contains("--manifest-path"), "{help:?}");
 }
+
+#[test]
+fn words_that_are_nearly_right() {
+    let world = World::package(UNWRAP);
+    world.run(&["chekc"]).fails_with(&["chekc: no such file or folder", "the command `check`?"]);
+    world.run(&["explain", "lock"]).fails_with(&["unknown rule `lock`", "lock-across-io", "lock-unwrap"]);
+    let group = world.run(&["explain", "reliability"]);
+    assert!(group.status == 0 && group.out.starts_with("lock-unwrap: "), "{group:?}");
+}

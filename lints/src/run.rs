@@ -48,6 +48,8 @@ pub struct Outcome {
     pub settled: Settled,
     /// Remarks, a line each.
     pub notices: Vec<String>,
+    /// `.rs` files outside every target, absolute; a notice counts them.
+    pub outside: Vec<camino::Utf8PathBuf>,
     /// Files that could not be read.
     pub unreadable: usize,
     /// Phases in order.
@@ -102,8 +104,8 @@ pub fn check_located(
     progress.phase("reading the code");
     let Project { root, sources, files, input, unreadable, mut notices, outside, shown, cargo, .. } =
         located.load(&config.exclude, progress)?;
-    if outside > 0 {
-        notices.push(match outside {
+    if !outside.is_empty() {
+        notices.push(match outside.len() {
             1 => "1 .rs file lies outside every target and is not analysed".to_owned(),
             n => format!("{n} .rs files lie outside every target and are not analysed"),
         });
@@ -143,5 +145,15 @@ pub fn check_located(
     let scene = Scene { sources: &analysis.sources, program: &analysis.program, root: &root, shown: &shown };
     let settled = settle(scene, findings, &config);
     lap("settle", &mut timings);
-    Ok(Outcome { settled, notices, unreadable: unreadable.len(), timings, root, cargo, config, analysis })
+    Ok(Outcome {
+        settled,
+        notices,
+        outside,
+        unreadable: unreadable.len(),
+        timings,
+        root,
+        cargo,
+        config,
+        analysis,
+    })
 }

@@ -64,8 +64,8 @@ pub struct Project {
     pub unreadable: Vec<(FileId, Unreadable)>,
     /// Remarks for the person, a line each.
     pub notices: Vec<String>,
-    /// `.rs` files outside every target.
-    pub outside: usize,
+    /// `.rs` files outside every target, absolute.
+    pub outside: Vec<Utf8PathBuf>,
     /// By file: whether its findings are asked for. The rest is read for what it says about types and calls.
     pub shown: Vec<bool>,
     /// The packages that `input`'s crates belong to.

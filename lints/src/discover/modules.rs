@@ -314,8 +314,13 @@ fn crates(project: &mut Project, loader: &Loader, targets: &[(usize, &Target)], 
     }
 }
 
-/// How many of the `.rs` files `below` the packages' folders no target reaches.
-fn outside(packages: &[&Package], below: Vec<Vec<Utf8PathBuf>>, loader: &Loader, exclude: &Globs) -> usize {
+/// The `.rs` files `below` the packages' folders that no target reaches, sorted.
+fn outside(
+    packages: &[&Package],
+    below: Vec<Vec<Utf8PathBuf>>,
+    loader: &Loader,
+    exclude: &Globs,
+) -> Vec<Utf8PathBuf> {
     let mut seen = FxHashSet::default();
     for (root, files) in packages.iter().map(|p| p.dir()).zip(below) {
         for file in files {
@@ -328,5 +333,7 @@ fn outside(packages: &[&Package], below: Vec<Vec<Utf8PathBuf>>, loader: &Loader,
             }
         }
     }
-    seen.len()
+    let mut all: Vec<Utf8PathBuf> = seen.into_iter().collect();
+    all.sort();
+    all
 }
