@@ -66,7 +66,8 @@ impl Analysis {
             |name| timings.push((name, std::mem::replace(&mut clock, std::time::Instant::now()).elapsed()));
         // All that is asked of a body alone, in one go: the second question finds it in the cache.
         let memo = flow::TypeMemo::default();
-        let bodies: Vec<_> = (0..program.bodies.len() as u32)
+        type Halves<A, B, C, D> = ((Vec<A>, Vec<B>), (Vec<C>, Vec<D>));
+        let ((types, flows), (uses, prints)): Halves<_, _, _, _> = (0..program.bodies.len() as u32)
             .into_par_iter()
             .map_init(clones::index::Printer::default, |printer, i| {
                 let ix = program::BodyIx(i);
@@ -75,9 +76,7 @@ impl Analysis {
                 let uses = places::walk(&program, ix, &types);
                 ((types, flow), (uses, printer.print(&program, &sources, ix)))
             })
-            .collect();
-        type Halves<A, B, C, D> = ((Vec<A>, Vec<B>), (Vec<C>, Vec<D>));
-        let ((types, flows), (uses, prints)): Halves<_, _, _, _> = bodies.into_iter().unzip();
+            .unzip();
         lap("- bodies");
         // Not when a rule first asks: rules run side by side, and a worker that waits here may take up another of them.
         let ((clones, uses), (flow, effects)) = rayon::join(

@@ -28,17 +28,47 @@ static INTERNER: LazyLock<Interner> = LazyLock::new(|| {
 
 thread_local! {
     // Most identifiers repeat within a file: a thread's own table keeps the shared one out of the way.
-    static RECENT: RefCell<FxHashMap<&'static str, u32>> = RefCell::default();
+    static RECENT: RefCell<Recent> = RefCell::default();
     // Few paths are asked for, each again and again.
     static JOINED: RefCell<FxHashMap<(Name, Name), Name>> = RefCell::default();
     static CUT: RefCell<FxHashMap<Name, Option<(Name, Name)>>> = RefCell::default();
 }
 
+/// Names a thread has met.
+struct Recent {
+    /// The last at each slot.
+    last: Box<[(&'static str, u32)]>,
+    known: FxHashMap<&'static str, u32>,
+}
+
+const SLOTS: usize = 2048;
+
+impl Default for Recent {
+    fn default() -> Recent {
+        Recent { last: vec![("", well_known::EMPTY.0); SLOTS].into(), known: FxHashMap::default() }
+    }
+}
+
+/// A slot by length and outer bytes.
+fn slot_of(text: &[u8]) -> usize {
+    let (head, tail) = match (text.first_chunk::<8>(), text.last_chunk::<8>()) {
+        (Some(head), Some(tail)) => (u64::from_le_bytes(*head), u64::from_le_bytes(*tail)),
+        _ => (text.iter().fold(0, |all, &byte| all << 8 | u64::from(byte)), 0),
+    };
+    let mixed = (head ^ tail.rotate_left(29) ^ (text.len() as u64) << 56).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 53) as usize % SLOTS
+}
+
 impl Name {
     /// Interns `text`. Amortised O(length). Distinct texts are kept until the process ends.
     pub fn new(text: &str) -> Name {
-        RECENT.with_borrow_mut(|recent| {
-            if let Some(&id) = recent.get(text) {
+        RECENT.with_borrow_mut(|Recent { last, known }| {
+            let slot = &mut last[slot_of(text.as_bytes())];
+            if slot.0 == text {
+                return Name(slot.1);
+            }
+            if let Some((&text, &id)) = known.get_key_value(text) {
+                *slot = (text, id);
                 return Name(id);
             }
             let interner = &*INTERNER;
@@ -49,7 +79,7 @@ impl Name {
                     *interner.ids.entry(leaked).or_insert_with(|| interner.texts.push(leaked) as u32)
                 }
             };
-            recent.insert(interner.texts[id as usize], id);
+            known.insert(interner.texts[id as usize], id);
             Name(id)
         })
     }

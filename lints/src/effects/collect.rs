@@ -48,6 +48,16 @@ struct Collector<'a> {
 pub(super) fn collect(cx: PlaceCx<'_>, unit_ix: UnitIx) -> Collected {
     let unit: &Unit = cx.units.get(unit_ix);
     let body = cx.program.body(unit.body);
+    // One look along the arena, which also brings it into the cache, before the walk by index.
+    let acts = |kind: &ExprKind| {
+        matches!(
+            kind,
+            ExprKind::Call { .. } | ExprKind::Method { .. } | ExprKind::Await(_) | ExprKind::Macro(_)
+        )
+    };
+    if body.exprs.iter().filter(|e| acts(&e.kind)).count() == 0 {
+        return Collected::default();
+    }
     let mut c =
         Collector { cx, ix: unit.body, unit: unit_ix, out: Collected::default(), awaited: Vec::new() };
     let own = unit.kind == UnitKind::Async;

@@ -1,6 +1,7 @@
 //! Grammars of macro arguments: comma-separated expressions with names and sigils, `select!` branches, statics.
 
 use proc_macro2::{Ident, Span as TokenSpan, TokenStream, TokenTree};
+use syn::buffer::Cursor;
 use syn::ext::IdentExt as _;
 use syn::parse::{Parse as _, ParseStream, Parser as _};
 use syn::{Attribute, Expr, Pat, Token, Type, Visibility};
@@ -59,7 +60,7 @@ pub(super) fn args(input: ParseStream<'_>, dress: Dress) -> syn::Result<Vec<Arg>
     let mut out = Vec::new();
     while !input.is_empty() {
         match dress {
-            Dress::Plain => out.push(Arg { name: None, value: input.parse()? }),
+            Dress::Plain => out.push(Arg { name: None, value: value(input)? }),
             Dress::Named => out.push(named(input)?),
             Dress::Fields => field(input, &mut out)?,
         }
@@ -87,7 +88,25 @@ fn named(input: ParseStream<'_>) -> syn::Result<Arg> {
     } else {
         None
     };
-    Ok(Arg { name, value: input.parse()? })
+    Ok(Arg { name, value: value(input)? })
+}
+
+/// An expression. What most arguments are, a literal or a variable, costs no descent through all of its forms.
+fn value(input: ParseStream<'_>) -> syn::Result<Expr> {
+    let ends = |rest: Cursor<'_>| rest.eof() || matches!(rest.punct(), Some((p, _)) if p.as_char() == ',');
+    let cursor = input.cursor();
+    if let Some((_, rest)) = cursor.literal() {
+        if ends(rest) {
+            return Ok(Expr::Lit(syn::ExprLit { attrs: Vec::new(), lit: input.parse()? }));
+        }
+    } else if input.peek(syn::Ident)
+        && let Some((ident, rest)) = cursor.ident()
+        && ends(rest)
+    {
+        input.parse::<Ident>()?;
+        return Ok(lone(ident));
+    }
+    input.parse()
 }
 
 /// A field, directive or message of `tracing` and `log`.
@@ -142,7 +161,7 @@ fn field(input: ParseStream<'_>, out: &mut Vec<Arg>) -> syn::Result<()> {
         input.parse::<TokenTree>()?;
         name = name.or_else(|| Some(Ident::new("_", TokenSpan::call_site())));
     }
-    out.push(Arg { name, value: input.parse()? });
+    out.push(Arg { name, value: value(input)? });
     Ok(())
 }
 
