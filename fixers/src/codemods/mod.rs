@@ -4,6 +4,7 @@
 //! the place in the way. It never guesses: what it does not understand it refuses.
 
 mod clone_in_loop;
+mod end_region;
 mod lock_unwrap;
 mod shared_map;
 mod text;
@@ -28,7 +29,11 @@ type Codemod = fn(&mut Context<'_>, &[&Finding], &mut Plan);
 /// The rules with a codemod. The order is that of planning and does not matter otherwise.
 const CODEMODS: &[(&str, Codemod)] = &[
     ("clone-in-loop", clone_in_loop::plan),
+    ("lock-across-await", end_region::plan),
+    ("lock-across-io", end_region::plan),
+    ("lock-reacquired", end_region::plan),
     ("lock-unwrap", lock_unwrap::plan),
+    ("shard-guard-reentry", end_region::plan),
     ("shared-map-lock", shared_map::plan),
     ("unused-suppression", unused_suppression::plan),
 ];

@@ -24,6 +24,50 @@ pub(crate) fn removal(text: &str, span: Span) -> Span {
     Span::new(span.lo - blanks as u32, span.hi)
 }
 
+/// What stands before an offset on its line, if that is only blanks.
+pub(crate) fn indent_at(text: &str, at: u32) -> Option<&str> {
+    let before = text.get(..at as usize)?;
+    let indent = before.get(before.rfind('\n').map_or(0, |i| i + 1)..)?;
+    indent.trim().is_empty().then_some(indent)
+}
+
+/// Where a statement begins with the comment lines right above it.
+pub(crate) fn before_comments(text: &str, at: u32) -> u32 {
+    let mut at = at;
+    while let Some(indent) = indent_at(text, at) {
+        let line_start = at as usize - indent.len();
+        let Some(above) = text.get(..line_start).and_then(|t| t.strip_suffix('\n')) else { return at };
+        let begin = above.rfind('\n').map_or(0, |i| i + 1);
+        let line = above.get(begin..).unwrap_or("");
+        let code = line.trim_start();
+        if !code.starts_with("//") || code.starts_with("///") || code.starts_with("//!") {
+            return at;
+        }
+        at = (begin + line.len() - code.len()) as u32;
+    }
+    at
+}
+
+/// Where a statement ends with the comment that stands after it on its line.
+pub(crate) fn after_comment(text: &str, at: u32) -> u32 {
+    let rest = text.get(at as usize..).unwrap_or("");
+    let line = rest.lines().next().unwrap_or("");
+    if line.trim_start().starts_with("//") { at + line.trim_end().len() as u32 } else { at }
+}
+
+/// A span with the parentheses right around it, if they group it and nothing else: no call, no tuple.
+pub(crate) fn without_parens(text: &str, span: Span) -> Span {
+    let (Some(before), Some(after)) = (text.get(..span.lo as usize), text.get(span.hi as usize..)) else {
+        return span;
+    };
+    let Some(rest) = before.strip_suffix('(').filter(|_| after.starts_with(')')) else { return span };
+    let called = rest
+        .chars()
+        .next_back()
+        .is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '>' | '!' | ')' | ']' | '}'));
+    if called { span } else { Span::new(span.lo - 1, span.hi + 1) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -34,5 +78,22 @@ mod tests {
         assert_eq!(whole_lines(text, Span::new(9, 13)), Some(Span::new(5, 14)));
         assert_eq!(whole_lines(text, Span::new(19, 23)), None);
         assert_eq!(removal(text, Span::new(19, 23)), Span::new(18, 23));
+    }
+
+    #[test]
+    fn comments_belong_to_what_follows() {
+        let text = "{\n    a();\n    // why\n    // more\n    b();\n}\n";
+        let b = text.find("b()").map_or(0, |i| i as u32);
+        let why = text.find("// why").map_or(0, |i| i as u32);
+        assert_eq!(before_comments(text, b), why);
+        let a = text.find("a()").map_or(0, |i| i as u32);
+        assert_eq!(before_comments(text, a), a);
+    }
+
+    #[test]
+    fn grouping_parentheses_go() {
+        let text = "(*x).y + f(*x)";
+        assert_eq!(without_parens(text, Span::new(1, 3)), Span::new(0, 4));
+        assert_eq!(without_parens(text, Span::new(11, 13)), Span::new(11, 13));
     }
 }

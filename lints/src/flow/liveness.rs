@@ -51,18 +51,31 @@ impl Bits {
 #[derive(Debug, Default)]
 pub struct Liveness {
     after: FxHashMap<ExprId, Bits>,
+    before: FxHashMap<ExprId, Bits>,
     loops: FxHashMap<ExprId, u32>,
 }
 
 impl Liveness {
     /// Computes it for the given points of a body. O(size × 2^loop nesting), nesting cut at a small depth.
     pub fn of(program: &Program, ix: BodyIx, types: &BodyTypes, points: &FxHashSet<ExprId>) -> Liveness {
+        Liveness::without(program, ix, types, points, &FxHashSet::default())
+    }
+
+    /// The same as if the expressions in `ignored` were not there.
+    pub fn without(
+        program: &Program,
+        ix: BodyIx,
+        types: &BodyTypes,
+        points: &FxHashSet<ExprId>,
+        ignored: &FxHashSet<ExprId>,
+    ) -> Liveness {
         let body = program.body(ix);
         let mut pass = Pass {
             program,
             body,
             types,
             points,
+            ignored,
             borrows: borrows(program, body, types),
             out: Liveness::default(),
             targets: Vec::new(),
@@ -76,6 +89,11 @@ impl Liveness {
     /// Whether `local` may still be used once `point` has been evaluated. True for points not asked about.
     pub fn live_after(&self, point: ExprId, local: LocalId) -> bool {
         self.after.get(&point).is_none_or(|bits| bits.contains(local.0))
+    }
+
+    /// Whether what `local` holds before `point` is evaluated may still be used. True for points not asked about.
+    pub fn live_before(&self, point: ExprId, local: LocalId) -> bool {
+        self.before.get(&point).is_none_or(|bits| bits.contains(local.0))
     }
 
     /// Whether the loop may go round again after `point`.
@@ -127,7 +145,7 @@ fn may_borrow_fuel(program: &Program, ty: Ty, fuel: u8) -> bool {
 }
 
 /// For each local that may hold a borrow, the locals it may borrow from.
-fn borrows(program: &Program, body: &Body, types: &BodyTypes) -> FxHashMap<LocalId, Vec<LocalId>> {
+pub fn borrows(program: &Program, body: &Body, types: &BodyTypes) -> FxHashMap<LocalId, Vec<LocalId>> {
     let mut direct: FxHashMap<LocalId, Vec<LocalId>> = FxHashMap::default();
     let mut note = |pat: PatId, init: ExprId| {
         let mut bound = Vec::new();
@@ -248,6 +266,7 @@ struct Pass<'a> {
     body: &'a Body,
     types: &'a BodyTypes,
     points: &'a FxHashSet<ExprId>,
+    ignored: &'a FxHashSet<ExprId>,
     borrows: FxHashMap<LocalId, Vec<LocalId>>,
     out: Liveness,
     targets: Vec<Target>,
@@ -288,9 +307,20 @@ impl Pass<'_> {
 
     /// What is live before, given what is live after.
     fn expr(&mut self, id: ExprId, after: Bits) -> Bits {
-        if self.points.contains(&id) {
-            let known = self.out.after.remove(&id).unwrap_or_default();
-            self.out.after.insert(id, known.union(&after));
+        if !self.points.contains(&id) {
+            return self.inside(id, after);
+        }
+        let known = self.out.after.remove(&id).unwrap_or_default();
+        self.out.after.insert(id, known.union(&after));
+        let before = self.inside(id, after);
+        let known = self.out.before.remove(&id).unwrap_or_default();
+        self.out.before.insert(id, known.union(&before));
+        before
+    }
+
+    fn inside(&mut self, id: ExprId, after: Bits) -> Bits {
+        if self.ignored.contains(&id) {
+            return after;
         }
         let body = self.body;
         match &body.expr(id).kind {

@@ -37,11 +37,13 @@
 
 use rustc_hash::FxHashSet;
 
+use super::ending::{self, Cx, Ending};
 use crate::Analysis;
 use crate::effects::{EventEffect, Key, Object};
 use crate::finding::{Applicability, Confidence, Finding, Level, Related, Severity};
 use crate::flow::cfg::EventKind;
 use crate::flow::{Held, HeldEvent, IoClass};
+use crate::hir::ExprId;
 use crate::rule::{Group, Rule};
 use crate::rules::held::{Guard, Unit, callee_name, grade, units};
 
@@ -99,9 +101,26 @@ fn blocking(unit: Unit<'_>, guard: Guard<'_>, first: &HeldEvent, awaits: &[&Held
             f.related.push(Related { at, label: "awaits while it is held".to_owned() });
         }
     }
-    f.fix = None;
     super::facts(unit, guard, first.expr, &mut f);
+    fix(unit, guard, awaits, true, &mut f);
     f
+}
+
+fn fix(unit: Unit<'_>, guard: Guard<'_>, awaits: &[&HeldEvent], blocks: bool, f: &mut Finding) {
+    let awaits: Vec<ExprId> = awaits.iter().map(|e| e.expr).collect();
+    let found = Cx::new(unit, guard).and_then(|cx| cx.end(&awaits));
+    let grade = |ending: &Ending| match ending.moved {
+        Some(_) => (
+            Applicability::Unsafe,
+            Some("others may take the lock while it is awaited, and be seen afterwards"),
+        ),
+        None if blocks => (Applicability::Safe, None),
+        None => (
+            Applicability::Unsafe,
+            Some("the lock no longer orders what is awaited: two tasks may do it at once"),
+        ),
+    };
+    ending::note(found, grade, f);
 }
 
 /// The I/O that an await under an async lock waits for, unless it is the guarded value's own.
@@ -143,5 +162,13 @@ fn asynchronous(unit: Unit<'_>, guard: Guard<'_>, event: &HeldEvent, effect: &Ev
     f.chain = unit.chain(effect, &format!("`{source}` waits here"));
     f.related.push(Related { at: unit.call_at(event.expr), label: "awaits while it is held".to_owned() });
     super::facts(unit, guard, event.expr, &mut f);
+    let awaits: Vec<_> = unit
+        .events()
+        .iter()
+        .filter(|e| {
+            e.kind == EventKind::Await && e.held.contains(&guard.ix) && slow(unit, guard, e).is_some()
+        })
+        .collect();
+    fix(unit, guard, &awaits, false, &mut f);
     f
 }

@@ -42,10 +42,12 @@
 
 use rustc_hash::FxHashSet;
 
+use super::ending::{self, Cx, Ending};
 use crate::Analysis;
 use crate::effects::{EventEffect, Key, Object};
 use crate::finding::{Applicability, Confidence, Finding, Level, Related, Severity};
 use crate::flow::{Held, HeldEvent, IoClass};
+use crate::hir::ExprId;
 use crate::infer::Callee;
 use crate::knowledge::{Blocking, Container};
 use crate::rule::{Group, Rule};
@@ -197,5 +199,30 @@ fn report(unit: Unit<'_>, guard: Guard<'_>, hits: &[Hit<'_>]) -> Finding {
     }
     super::facts(unit, guard, best.event.expr, &mut f);
     f.facts.push(("effect".to_owned(), source));
+    let mut events: Vec<ExprId> = hits.iter().map(|h| h.event.expr).collect();
+    events.dedup();
+    fix(unit, guard, &events, orders, &mut f);
     f
+}
+
+fn fix(unit: Unit<'_>, guard: Guard<'_>, events: &[ExprId], orders: bool, f: &mut Finding) {
+    if orders {
+        let reason = "the lock guards no data: it orders what is done under it";
+        return ending::refuse(ending::Obstacle { reason, at: None }, f);
+    }
+    let cx = match Cx::new(unit, guard) {
+        Ok(cx) => cx,
+        Err(obstacle) => return ending::refuse(obstacle, f),
+    };
+    let grade = |found: &Ending| {
+        if cx.private(found) {
+            (Applicability::Safe, None)
+        } else {
+            (
+                Applicability::Unsafe,
+                Some("the lock no longer orders what is done without it: two threads may do it at once"),
+            )
+        }
+    };
+    ending::note(cx.end(events), grade, f);
 }

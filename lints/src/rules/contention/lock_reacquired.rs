@@ -40,6 +40,7 @@
 
 use rustc_hash::FxHashSet;
 
+use super::ending::{self, Cx};
 use crate::Analysis;
 use crate::effects::{EventEffect, Key, Kind, Through};
 use crate::finding::{Applicability, Confidence, Finding, Level, Related, Severity};
@@ -88,7 +89,9 @@ fn check(a: &Analysis, out: &mut Vec<Finding>) {
                         && !event.suspended.contains(&token)
                         && reported.insert((token, effect.call))
                     {
-                        out.push(report(unit, guard, effect, mode));
+                        let mut f = report(unit, guard, effect, mode);
+                        fix(unit, guard, effect.call, &mut f);
+                        out.push(f);
                     }
                 }
             }
@@ -122,6 +125,9 @@ fn in_given_closure(
                 let mut f = report(unit, guard, &effect, mode);
                 let (body, call) = unit.effects().cause(unit.ix, &effect);
                 f.at = unit.one_line(unit.effects().call_location(body, call));
+                let reason = "the lock is acquired again in a closure that a caller gives";
+                f.facts.retain(|(name, _)| name == "lock");
+                ending::refuse(ending::Obstacle { reason, at: None }, &mut f);
                 out.push(f);
             }
         }
@@ -194,4 +200,18 @@ fn report(unit: Unit<'_>, guard: Guard<'_>, effect: &EventEffect, mode: Acquire)
     f.chain = unit.chain(effect, &format!("acquires `{name}`"));
     super::facts(unit, guard, effect.call, &mut f);
     f
+}
+
+fn fix(unit: Unit<'_>, guard: Guard<'_>, again: ExprId, f: &mut Finding) {
+    // To let go first is the smaller change; else one guard serves for both.
+    match Cx::new(unit, guard).and_then(|cx| cx.end(&[again])) {
+        Ok(ending) if ending.moved.is_none() => {
+            let caveat = "another thread may take the lock between the two";
+            ending::note(Ok(ending), |_| (Applicability::Unsafe, Some(caveat)), f);
+        }
+        first => match ending::merge_held(unit, guard, again) {
+            Ok(merging) => merging.note(f),
+            Err(second) => ending::refuse(first.err().unwrap_or(second), f),
+        },
+    }
 }

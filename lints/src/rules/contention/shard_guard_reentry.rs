@@ -35,11 +35,13 @@
 
 use rustc_hash::FxHashSet;
 
+use super::ending::{self, Cx};
 use crate::Analysis;
 use crate::effects::{EventEffect, Key, Kind};
 use crate::finding::{Applicability, Confidence, Finding, Level, Related, Severity};
 use crate::flow::cfg::EventKind;
 use crate::flow::{Held, HeldEvent};
+use crate::hir::ExprId;
 use crate::rule::{Group, Rule};
 use crate::rules::held::{Guard, Unit, units};
 
@@ -99,12 +101,12 @@ fn same(guard: Guard<'_>, effect: &EventEffect) -> bool {
 fn across_await(
     unit: Unit<'_>,
     event: &HeldEvent,
-    reported: &mut FxHashSet<(u32, crate::hir::ExprId)>,
+    reported: &mut FxHashSet<(u32, ExprId)>,
     out: &mut Vec<Finding>,
 ) {
     for &token in &event.held {
         let guard = unit.guard(token);
-        let once = crate::hir::ExprId(u32::MAX);
+        let once = ExprId(u32::MAX);
         if guard.lock.void || guard.lock.held != Held::Shard || !reported.insert((token, once)) {
             continue;
         }
@@ -115,6 +117,13 @@ fn across_await(
         f.help = "copy out what is needed and let the reference go before the await".to_owned();
         f.related.push(Related { at: unit.call_at(event.expr), label: "awaits while it is held".to_owned() });
         super::facts(unit, guard, event.expr, &mut f);
+        let awaits: Vec<_> = unit
+            .events()
+            .iter()
+            .filter(|e| e.kind == EventKind::Await && e.held.contains(&token))
+            .map(|e| e.expr)
+            .collect();
+        fix(unit, guard, &awaits, &mut f);
         out.push(f);
     }
 }
@@ -141,7 +150,13 @@ fn reentry(
     f.related.push(Related { at: unit.acquired_at(guard), label: "the reference is taken here".to_owned() });
     f.chain = unit.chain(effect, &format!("`{map}` is used"));
     super::facts(unit, guard, event.expr, &mut f);
+    fix(unit, guard, &[event.expr], &mut f);
     f
+}
+
+fn fix(unit: Unit<'_>, guard: Guard<'_>, events: &[ExprId], f: &mut Finding) {
+    let found = Cx::new(unit, guard).and_then(|cx| cx.end(events));
+    ending::note(found, |_| (Applicability::Safe, None), f);
 }
 
 /// `map.retain(|..| map.len() > 0)`: the call itself holds shards while its closure runs.

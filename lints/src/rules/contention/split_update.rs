@@ -355,5 +355,9 @@ fn report(unit: Unit<'_>, first: Guard<'_>, second: Guard<'_>, split: Split) -> 
     f.help = "do both under one lock, or check again under the second (`entry`, a compare)".to_owned();
     f.related.push(Related { at: unit.acquired_at(first), label: "looked at here".to_owned() });
     super::facts(unit, first, second.lock.site.unwrap_or(ExprId(0)), &mut f);
+    match super::ending::merge_split(unit, first, second) {
+        Ok(merging) => merging.note(&mut f),
+        Err(obstacle) => super::ending::refuse(obstacle, &mut f),
+    }
     f
 }
