@@ -20,7 +20,8 @@ pub enum Durability {
 /// Settings of a database. All may differ from one opening to the next.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Bytes of heap for memtables, caches and the commit window together.
+    /// Bytes of heap for memtables, caches and the commit window together. A small budget also makes for smaller runs, and
+    /// for indexes of fewer keys than [`CompactOptions`] asks for.
     pub memory_budget: u64,
     /// Size at which a memtable is frozen and flushed. Zero: a sixteenth of the budget, at most 32 MiB.
     pub write_buffer_bytes: usize,
@@ -81,6 +82,11 @@ impl Options {
         if self.log.segment_bytes < 64 << 10 {
             return Err(Error::BadOption { option: "log.segment_bytes", what: "less than 64 KiB" });
         }
+        // A writer keeps sixteen bytes a key until its run is done, and a merge may have several writers.
+        let run = &mut self.compaction.run;
+        run.hash_index_keys = run.hash_index_keys.min((self.memory_budget / 256) as usize);
+        run.bloom_keys = run.bloom_keys.min((self.memory_budget / 128) as usize);
+        self.compaction.base_run_bytes = self.compaction.base_run_bytes.min(self.memory_budget / 4);
         Ok(self)
     }
 }

@@ -288,3 +288,29 @@ fn transactions_conflict_retry_and_see_their_own_writes() {
     });
     assert_eq!(&*counter.get(b"n").unwrap().unwrap(), [100]);
 }
+
+/// A merge that began before runs were dropped must not bring their rows back when it ends.
+#[test]
+fn a_range_deleted_during_a_merge_stays_deleted() {
+    for round in 0..4_u64 {
+        let disk = SimDisk::new(round);
+        let mut options = small();
+        // A merge of these rows takes a second or so.
+        options.compaction_rate = 1 << 20;
+        options.compaction.young_trigger = 2;
+        options.compaction.base_run_bytes = 64 << 10;
+        let db = Database::open_on(Arc::new(disk), "/db", options).unwrap();
+        let table = db.table("t").unwrap();
+        let mut random = uncork_engine::storage::sim::Random::new(round);
+        let mut value = || (0..12).flat_map(|_| random.next_u64().to_be_bytes()).collect::<Vec<u8>>();
+        for third in 0..3 {
+            table.ingest((0..4000_u32).map(|n| ((n * 3 + third).to_be_bytes(), value()))).unwrap();
+        }
+        std::thread::sleep(std::time::Duration::from_millis(60 * round));
+        table.delete_range(b"", None).unwrap();
+        assert_eq!(table.iter().unwrap().count(), 0, "round {round}");
+        db.compact().unwrap();
+        assert_eq!(table.iter().unwrap().count(), 0, "round {round}");
+        assert_eq!(db.metrics().run_bytes, 0, "round {round}");
+    }
+}

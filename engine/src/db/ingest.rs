@@ -202,6 +202,8 @@ impl Load<'_> {
 
 pub(super) fn delete_range(table: &Table, start: &[u8], end: Option<&[u8]>) -> Result<()> {
     let bound = end.map_or(Bound::Unbounded, Bound::Excluded);
+    // A merge under way would bring the rows of the runs it reads back with its outputs.
+    let merges = table.core.compacting.enter();
     // Only runs of the base: nothing older lies below them that would come to light.
     let view = table.inner.view.load_full();
     let base = TableRuns { young: &[], base: &view.base };
@@ -217,6 +219,7 @@ pub(super) fn delete_range(table: &Table, start: &[u8], end: Option<&[u8]>) -> R
             Err(error) => return Err(error),
         }
     }
+    drop(merges);
     let mut rows = table.range((Bound::Included(start), bound))?;
     let mut batch = WriteBatch::new();
     while let Some((key, _)) = rows.next_ref()? {

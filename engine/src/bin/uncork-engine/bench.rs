@@ -35,7 +35,7 @@ pub(crate) struct Plan {
 }
 
 /// Removes the directory of the measurements.
-struct Scratch(PathBuf);
+pub(crate) struct Scratch(pub(crate) PathBuf);
 
 impl Drop for Scratch {
     fn drop(&mut self) {
@@ -50,7 +50,7 @@ struct Bench<'a> {
 }
 
 /// The key of row `n`: 24 bytes, in no order.
-fn key(n: u64) -> [u8; 24] {
+pub(crate) fn key(n: u64) -> [u8; 24] {
     let mut random = Random::new(n);
     let mut key = [0; 24];
     for (to, word) in key.chunks_exact_mut(8).zip([random.next_u64(), random.next_u64(), n]) {
@@ -59,7 +59,8 @@ fn key(n: u64) -> [u8; 24] {
     key
 }
 
-fn fill(value: &mut [u8], n: u64) {
+/// A value that is different for every `n`.
+pub(crate) fn fill(value: &mut [u8], n: u64) {
     let mut random = Random::new(!n);
     let half = value.len() / 2;
     for (at, to) in value.chunks_mut(8).enumerate() {
@@ -104,7 +105,7 @@ pub(crate) fn run(plan: &Plan) -> Result<(), Failure> {
     ))
 }
 
-fn mib(bytes: u64) -> f64 {
+pub(crate) fn mib(bytes: u64) -> f64 {
     bytes as f64 / (1 << 20) as f64
 }
 

@@ -2,6 +2,7 @@
 
 mod bench;
 mod dump;
+mod soak;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -11,6 +12,10 @@ use std::sync::Arc;
 use clap::{Parser, Subcommand};
 use uncork_engine::storage::{Disk, Storage};
 use uncork_engine::{Database, Error, Metrics, Options};
+
+// Gives freed memory back to the system, whichever thread frees it; the system's own keeps much of it for each thread.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Looks at, checks, copies and measures databases of the uncork engine.
 #[derive(Debug, Parser)]
@@ -62,6 +67,8 @@ enum Command {
     },
     /// Measures the engine on this machine, in a directory of its own that is removed afterwards.
     Bench(bench::Plan),
+    /// Minutes of mixed load on four times as much data as memory; fails if heap, disk or waits get out of bounds.
+    Soak(soak::Plan),
 }
 
 /// What a command can fail with.
@@ -75,6 +82,8 @@ enum Failure {
     Input { line: u64, what: &'static str },
     #[error("the database is damaged")]
     Damaged,
+    #[error("{0}")]
+    Unmet(&'static str),
 }
 
 fn main() -> ExitCode {
@@ -107,6 +116,7 @@ fn run(command: Command) -> Result<(), Failure> {
             say(&format!("{} -> {} bytes in runs", before, after))
         }
         Command::Bench(plan) => bench::run(&plan),
+        Command::Soak(plan) => soak::run(&plan),
     }
 }
 
