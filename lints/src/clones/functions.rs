@@ -1,5 +1,6 @@
 //! Methods written again in several types, and functions that are one function up to a few holes.
 
+use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::program::{DefId, DefKind, Program};
@@ -62,7 +63,7 @@ fn long_enough(function: &Function) -> bool {
 pub fn methods(
     program: &Program,
     index: &Index,
-    terms: &mut Terms<'_>,
+    terms: &Terms<'_>,
     taken: &FxHashSet<DefId>,
 ) -> Vec<FunctionCluster> {
     let mut keys: Vec<(u64, u32)> = Vec::new();
@@ -81,28 +82,26 @@ pub fn methods(
         keys.push((function.print.alpha, number as u32));
         owners.insert(number as u32, owner);
     }
-    let mut out = Vec::new();
-    for mut group in similar::equal(&keys) {
+    let found = similar::equal(&keys).into_par_iter().flat_map_iter(|mut group| {
         let mut seen = FxHashSet::default();
         // Two equal methods of one type are one member here.
         group.retain(|f| owners.get(f).is_some_and(|owner| seen.insert(*owner)));
-        clusters(group, false, index, terms, &mut out, |pairing, renaming, a, _| {
+        clusters(group, false, index, terms, |pairing, renaming, a, _| {
             let renamed = renaming.fields.renamed() + renaming.methods.renamed();
             pairing.only_a.is_empty()
                 && pairing.only_b.is_empty()
                 && pairing.holes.iter().all(|(.., kind)| *kind == HoleKind::Type)
                 && renamed * NODES_PER_PARAM <= a.nodes.len()
-        });
-    }
-    out.retain(|c| c.params.len() <= METHOD_TYPES);
-    out
+        })
+    });
+    found.filter(|c| c.params.len() <= METHOD_TYPES).collect()
 }
 
 /// Free functions, and methods of one impl, that are equal up to a few holes. `taken` functions are left out.
 pub fn handlers(
     program: &Program,
     index: &Index,
-    terms: &mut Terms<'_>,
+    terms: &Terms<'_>,
     taken: &FxHashSet<DefId>,
 ) -> Vec<FunctionCluster> {
     let mut chosen: Vec<u32> = Vec::new();
@@ -125,32 +124,29 @@ pub fn handlers(
         chosen.push(number as u32);
         sets.push(print.pieces.iter().copied().chain([print.shape]).map(|p| p ^ salt ^ form).collect());
     }
-    let alike = |a: u32, b: u32, terms: &mut Terms<'_>| {
+    let alike = |a: u32, b: u32, terms: &Terms<'_>| {
         let (f, g) = (&index.functions[a as usize], &index.functions[b as usize]);
         if f.form != g.form {
             return false;
         }
         let (s, t) = (terms.get(a), terms.get(b));
-        let pairing = unify(&s, &t, &mut Renaming { same_type: true, ..Renaming::default() });
-        pairing.score(&s, &t) >= HANDLER_SCORE
+        let pairing = unify(s, t, &mut Renaming { same_type: true, ..Renaming::default() });
+        pairing.score(s, t) >= HANDLER_SCORE
     };
-    let groups = similar::groups(&sets, |a, b| alike(chosen[a as usize], chosen[b as usize], &mut *terms));
-    let mut out = Vec::new();
-    for group in groups {
+    let groups = similar::groups(&sets, |a, b| alike(chosen[a as usize], chosen[b as usize], terms));
+    let found = groups.into_par_iter().flat_map_iter(|group| {
         let group = group.into_iter().map(|i| chosen[i as usize]).collect();
-        clusters(group, true, index, terms, &mut out, |pairing, _, a, b| {
-            pairing.score(a, b) >= HANDLER_SCORE
-        });
-    }
-    out.retain(|c| {
+        clusters(group, true, index, terms, |pairing, _, a, b| pairing.score(a, b) >= HANDLER_SCORE)
+    });
+    let fits = |c: &FunctionCluster| {
         let whole = c.params.iter().filter(|p| p.kind >= HoleKind::Expr).count();
         let nodes = c.members.first().and_then(|d| index.get(*d)).map_or(0, |(_, f)| f.print.nodes as usize);
         c.params.len() <= HANDLER_PARAMS
             && whole <= HANDLER_EXPRS
             && c.params.iter().all(|p| p.kind != HoleKind::Statement)
             && c.params.len() * NODES_PER_PARAM <= nodes
-    });
-    out
+    };
+    found.filter(fits).collect()
 }
 
 /// Splits a group into clusters that each hold together around their first member.
@@ -158,10 +154,10 @@ fn clusters(
     group: Vec<u32>,
     same_type: bool,
     index: &Index,
-    terms: &mut Terms<'_>,
-    out: &mut Vec<FunctionCluster>,
+    terms: &Terms<'_>,
     fits: impl Fn(&Pairing, &Renaming, &super::term::Term, &super::term::Term) -> bool,
-) {
+) -> Vec<FunctionCluster> {
+    let mut out = Vec::new();
     let mut rest = group;
     while rest.len() >= MIN_MEMBERS {
         let model = rest[0];
@@ -173,8 +169,8 @@ fn clusters(
             }
             let term = terms.get(other);
             let mut renaming = Renaming { same_type, ..Renaming::default() };
-            let pairing = unify(&of_model, &term, &mut renaming);
-            if fits(&pairing, &renaming, &of_model, &term) {
+            let pairing = unify(of_model, term, &mut renaming);
+            if fits(&pairing, &renaming, of_model, term) {
                 members.push((other, Some(pairing)));
             }
         }
@@ -194,7 +190,7 @@ fn clusters(
         let mut params = Params::default();
         let holes = holes(&aligned, 0, terms, &mut params);
         let scores =
-            members.iter().zip(&built).filter_map(|((_, p), term)| Some(p.as_ref()?.score(&of_model, term)));
+            members.iter().zip(&built).filter_map(|((_, p), term)| Some(p.as_ref()?.score(of_model, term)));
         let similarity = scores.sum::<f64>() / (members.len() - 1) as f64;
         let lines = members.iter().skip(1).map(|(f, _)| terms.lines(terms.item_location(*f))).sum();
         out.push(FunctionCluster {
@@ -206,4 +202,5 @@ fn clusters(
             lines,
         });
     }
+    out
 }

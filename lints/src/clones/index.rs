@@ -1,6 +1,6 @@
 //! All functions worth comparing, fingerprinted body by body on all cores, and their terms on demand.
 
-use std::rc::Rc;
+use std::sync::OnceLock;
 
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
@@ -162,29 +162,27 @@ pub struct Terms<'a> {
     program: &'a Program,
     sources: &'a Sources,
     index: &'a Index,
-    built: FxHashMap<u32, Rc<Term>>,
+    /// By function.
+    built: Vec<OnceLock<Term>>,
 }
 
 impl<'a> Terms<'a> {
     /// None built yet.
     pub fn new(program: &'a Program, sources: &'a Sources, index: &'a Index) -> Terms<'a> {
-        Terms { program, sources, index, built: FxHashMap::default() }
+        let built = index.functions.iter().map(|_| OnceLock::new()).collect();
+        Terms { program, sources, index, built }
     }
 
     /// The term of a function of the index.
-    pub fn get(&mut self, function: u32) -> Rc<Term> {
-        if let Some(term) = self.built.get(&function) {
-            return Rc::clone(term);
-        }
-        let f = &self.index.functions[function as usize];
-        let mut builder = Builder::new(self.program.file(f.file), &self.sources.get(f.file).text);
-        let term = match self.program.fn_item(f.def) {
-            Some(item) => builder.function(item, f.body).clone(),
-            None => Term::default(),
-        };
-        let term = Rc::new(term);
-        self.built.insert(function, Rc::clone(&term));
-        term
+    pub fn get(&self, function: u32) -> &Term {
+        self.built[function as usize].get_or_init(|| {
+            let f = &self.index.functions[function as usize];
+            let mut builder = Builder::new(self.program.file(f.file), &self.sources.get(f.file).text);
+            match self.program.fn_item(f.def) {
+                Some(item) => builder.function(item, f.body).clone(),
+                None => Term::default(),
+            }
+        })
     }
 
     /// A function's name.

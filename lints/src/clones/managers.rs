@@ -1,6 +1,8 @@
 //! Structs that are one manager written again: shared keyed state, the same fields in any order, and methods that
 //! align up to names and types.
 
+use rayon::prelude::*;
+
 use crate::hir::ItemKind;
 use crate::link::HeadKey;
 use crate::program::{DefId, DefKind, Program};
@@ -107,12 +109,7 @@ struct Match {
 }
 
 /// Finds the clusters; they come by first member.
-pub fn find(
-    program: &Program,
-    sources: &Sources,
-    index: &Index,
-    terms: &mut Terms<'_>,
-) -> Vec<ManagerCluster> {
+pub fn find(program: &Program, sources: &Sources, index: &Index, terms: &Terms<'_>) -> Vec<ManagerCluster> {
     let candidates = candidates(program, sources, index);
     let sets: Vec<Vec<u64>> = candidates
         .iter()
@@ -129,12 +126,12 @@ pub fn find(
         })
         .collect();
     let groups = similar::groups(&sets, |a, b| {
-        compare(program, &candidates[a as usize], &candidates[b as usize], index, &mut *terms).is_some()
+        compare(program, &candidates[a as usize], &candidates[b as usize], index, terms).is_some()
     });
-    let mut clusters = Vec::new();
-    for group in groups {
-        clusters.extend(split(group, &candidates, program, index, terms));
-    }
+    let mut clusters: Vec<ManagerCluster> = groups
+        .into_par_iter()
+        .flat_map_iter(|group| split(group, &candidates, program, index, terms))
+        .collect();
     clusters.sort_by_key(|c| c.members.first().map(|m| place(program, m.def)));
     clusters
 }
@@ -191,7 +188,7 @@ fn compare(
     a: &Candidate,
     b: &Candidate,
     index: &Index,
-    terms: &mut Terms<'_>,
+    terms: &Terms<'_>,
 ) -> Option<Match> {
     if likeness(&a.fields, &b.fields) < FIELD_LIKENESS {
         return None;
@@ -229,7 +226,7 @@ fn keeps_store(
     of: &Candidate,
     methods: &[(u32, u32, Pairing)],
     index: &Index,
-    terms: &mut Terms<'_>,
+    terms: &Terms<'_>,
 ) -> bool {
     let ItemKind::Struct(item) = &program.item(of.def).kind else { return false };
     let stores: Vec<_> =
@@ -247,7 +244,7 @@ fn keeps_store(
 
 /// Pairs methods, largest first: equal shapes, equal names before others; then equal names; then what shares at least
 /// half of its statements' shapes.
-fn pair_up(a: &[u32], b: &[u32], index: &Index, terms: &mut Terms<'_>, found: &mut Match) {
+fn pair_up(a: &[u32], b: &[u32], index: &Index, terms: &Terms<'_>, found: &mut Match) {
     let print = |m: u32| &index.functions[m as usize];
     let name = |terms: &Terms<'_>, m: u32| terms.name(m);
     let mut order: Vec<u32> = a.to_vec();
@@ -269,8 +266,8 @@ fn pair_up(a: &[u32], b: &[u32], index: &Index, terms: &mut Terms<'_>, found: &m
                 }
                 let mut renaming = found.renaming.clone();
                 let (s, t) = (terms.get(x), terms.get(y));
-                let pairing = unify(&s, &t, &mut renaming);
-                let score = pairing.score(&s, &t);
+                let pairing = unify(s, t, &mut renaming);
+                let score = pairing.score(s, t);
                 if score < METHOD_SCORE {
                     continue;
                 }
@@ -292,7 +289,7 @@ fn split(
     candidates: &[Candidate],
     program: &Program,
     index: &Index,
-    terms: &mut Terms<'_>,
+    terms: &Terms<'_>,
 ) -> Vec<ManagerCluster> {
     /// How many members are tried as the model.
     const TRIALS: usize = 4;
@@ -334,7 +331,7 @@ fn assemble(
     candidates: &[Candidate],
     program: &Program,
     index: &Index,
-    terms: &mut Terms<'_>,
+    terms: &Terms<'_>,
 ) -> Option<ManagerCluster> {
     let at = members.iter().position(|&m| m == model)?;
     let of_model = &candidates[model as usize];

@@ -47,14 +47,14 @@ pub fn analyze(program: &Program, sources: &Sources) -> Clones {
 /// The same, with the bodies fingerprinted already.
 pub(crate) fn among(program: &Program, sources: &Sources, prints: Vec<Option<hash::Fingerprint>>) -> Clones {
     let index = index::Index::build(program, sources, prints);
-    let mut terms = index::Terms::new(program, sources, &index);
-    let managers = managers::find(program, sources, &index, &mut terms);
+    let terms = index::Terms::new(program, sources, &index);
+    let managers = managers::find(program, sources, &index, &terms);
     let mut taken: FxHashSet<DefId> = managers
         .iter()
         .flat_map(|cluster| cluster.methods.iter().flat_map(|m| m.functions.iter().copied()))
         .collect();
-    let methods = functions::methods(program, &index, &mut terms, &taken);
+    let methods = functions::methods(program, &index, &terms, &taken);
     taken.extend(methods.iter().flat_map(|cluster| cluster.members.iter().copied()));
-    let handlers = functions::handlers(program, &index, &mut terms, &taken);
+    let handlers = functions::handlers(program, &index, &terms, &taken);
     Clones { managers, methods, handlers }
 }
