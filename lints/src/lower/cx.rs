@@ -138,11 +138,9 @@ impl Lower<'_> {
 
     /// Lowers a body of its own: `fill` makes parameters and root; names around are not seen inside.
     pub(super) fn with_body(&mut self, fill: impl FnOnce(&mut Self) -> (Vec<Param>, ExprId)) -> BodyId {
-        let outer = if self.body.exprs.is_empty() && self.body.locals.is_empty() {
-            None
-        } else {
-            Some(std::mem::take(&mut self.body))
-        };
+        // A body may hold nothing but patterns so far: `fn f(_: u8) { fn g() {} }`.
+        let empty = self.body.exprs.is_empty() && self.body.pats.is_empty() && self.body.locals.is_empty();
+        let outer = if empty { None } else { Some(std::mem::take(&mut self.body)) };
         let scope = self.scope;
         let (params, root) = fill(self);
         self.body.truncate(0);

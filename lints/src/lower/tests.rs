@@ -265,3 +265,23 @@ fn what_cannot_be_read_is_said_in_one_line() {
     assert_eq!(error("fn f() {}\0").1, 9);
     assert_eq!(error("struct S").1, 8);
 }
+
+#[test]
+fn an_item_in_a_body_leaves_its_patterns_alone() {
+    let hir =
+        hir("fn f(_: u8) { fn g(x: u8) -> u8 { x } } fn h() { let _: u8; struct S; impl S { fn i() {} } }");
+    for body in &hir.bodies {
+        let params = body.params.iter().map(|p| p.pat);
+        for pat in params {
+            assert!((pat.0 as usize) < body.pats.len());
+        }
+        for expr in &body.exprs {
+            let ExprKind::Block(block) = &expr.kind else { continue };
+            for stmt in block.stmts.iter() {
+                if let crate::hir::Stmt::Let { pat, .. } = stmt {
+                    assert!((pat.0 as usize) < body.pats.len());
+                }
+            }
+        }
+    }
+}
