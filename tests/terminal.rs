@@ -92,8 +92,11 @@ fn sixty_columns_are_enough() {
     for command in
         ["check -q", "check -q --statistics", "rules", "explain shared-map-lock", "explain lock-across-io"]
     {
-        let script = format!("stty cols 60; \"$TOOL\" uncork {command}; echo status:$?");
-        let (out, status) = until_status(&mut terminal(&world, &script));
+        // The terminal gets its first size from this side, at any time after the script begins.
+        let mut session = terminal(&world, &format!("read go; \"$TOOL\" uncork {command}; echo status:$?"));
+        session.get_process_mut().set_window_size(60, 40).expect("a size");
+        session.send_line("go").expect("sent");
+        let (out, status) = until_status(&mut session);
         assert_eq!(status, 0, "{out}");
         assert!(out.lines().count() > 5, "{out}");
         let plain = anstream::adapter::strip_str(&out).to_string();

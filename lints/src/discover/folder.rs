@@ -81,7 +81,7 @@ pub(super) fn load(
     }
     let mut project = Project { root: root.to_owned(), ..Project::default() };
     let lowered: Vec<(SourceFile, Result<FileHir, Unreadable>)> =
-        files.par_iter().map(|full| read_and_lower(root, full, how)).collect();
+        files.par_iter().map(|full| read_and_lower(root, full, EDITION, how)).collect();
     for (source, lowered) in lowered {
         project.push(source, lowered);
     }

@@ -14,7 +14,7 @@ use super::{DiscoverError, Project, Reading, folder, normal, read};
 use crate::config::Exclude;
 use crate::hir::{FileHir, Item, ItemId, ItemKind};
 use crate::link::CrateInput;
-use crate::lower::{Unreadable, lower_file};
+use crate::lower::{Unreadable, lower_file_of};
 use crate::name::Name;
 use crate::source::{FileId, SourceFile};
 
@@ -48,6 +48,8 @@ impl Globs {
 #[derive(Clone, PartialEq)]
 struct Wanted {
     path: Utf8PathBuf,
+    /// Of the target that it belongs to.
+    edition: u16,
     /// Its children lie beside it: a crate root, `mod.rs`, or named by `#[path]`.
     as_root: bool,
     /// Its findings are asked for.
@@ -82,7 +84,12 @@ pub(super) fn load(
     let mut wave: Vec<Wanted> = targets
         .iter()
         .filter(|(_, t)| t.root.is_file())
-        .map(|(package, t)| Wanted { path: normal(&t.root), as_root: true, shown: chosen.contains(package) })
+        .map(|(package, t)| Wanted {
+            path: normal(&t.root),
+            edition: t.edition.unwrap_or(workspace.packages[*package].edition),
+            as_root: true,
+            shown: chosen.contains(package),
+        })
         .collect();
     let mut loader = Loader { ids: FxHashMap::default(), as_root: Vec::new() };
     let folders: Vec<&Package> = chosen.iter().map(|&i| &workspace.packages[i]).collect();
@@ -140,13 +147,14 @@ fn local(workspace: &Workspace, dependency: &super::Dependency) -> Option<usize>
 pub(super) fn read_and_lower(
     root: &Utf8Path,
     full: &Utf8Path,
+    edition: u16,
     how: &Reading<'_>,
 ) -> (SourceFile, Result<FileHir, Unreadable>) {
     let shown = full.strip_prefix(root).unwrap_or(full).to_owned();
     let (source, bad) = read::read_source(full, shown, &how.edited);
     let lowered = match bad {
         Some(e) => Err(e),
-        None => lower_file(&source.text),
+        None => lower_file_of(&source.text, edition),
     };
     how.progress.file();
     (source, lowered)
@@ -163,7 +171,7 @@ struct Read {
 
 impl Read {
     fn new(root: &Utf8Path, wanted: &Wanted, how: &Reading<'_>) -> Read {
-        let (source, lowered) = read_and_lower(root, &wanted.path, how);
+        let (source, lowered) = read_and_lower(root, &wanted.path, wanted.edition, how);
         let children = lowered.as_ref().map_or_else(|_| Vec::new(), |hir| children(hir, wanted));
         Read { source, lowered, wanted: wanted.clone(), children }
     }
@@ -221,7 +229,7 @@ fn children(hir: &FileHir, wanted: &Wanted) -> Vec<Wanted> {
             let candidates = mod_candidates(&wanted.path, hir, item, wanted.as_root);
             if let Some(path) = candidates.into_iter().find(|c| c.is_file()) {
                 let as_root = item.attrs.path.is_some() || path.file_name() == Some("mod.rs");
-                out.push(Wanted { path, as_root, shown: wanted.shown });
+                out.push(Wanted { path, as_root, ..wanted.clone() });
             }
         }
     }

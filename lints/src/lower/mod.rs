@@ -15,6 +15,7 @@ mod item_macros;
 mod items;
 mod macro_args;
 mod macros;
+mod old;
 mod pats;
 mod places;
 #[cfg(test)]
@@ -47,6 +48,15 @@ pub struct Unreadable {
 ///
 /// [`Unreadable`] if the text is not Rust, holds NUL bytes, nests deeper than any stack allows, or is 4 GiB or larger.
 pub fn lower_file(text: &str) -> Result<FileHir, Unreadable> {
+    lower_file_of(text, 2024)
+}
+
+/// As [`lower_file`], for a file of an edition: what only 2015 knows is read there and an error elsewhere.
+///
+/// # Errors
+///
+/// As [`lower_file`].
+pub fn lower_file_of(text: &str, edition: u16) -> Result<FileHir, Unreadable> {
     if u32::try_from(text.len()).is_err() {
         return Err(Unreadable { message: "the file is 4 GiB or larger".into(), span: Span::default() });
     }
@@ -64,8 +74,9 @@ pub fn lower_file(text: &str) -> Result<FileHir, Unreadable> {
     let docs = std::mem::take(&mut scan.docs);
     let lines = std::mem::take(&mut scan.code_lines);
     stack::with_room(&scan, || {
-        let out =
-            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| lower_here(text, &scan, lines, docs)));
+        let out = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            lower_here(text, edition, &scan, lines, docs)
+        }));
         // Spans live in a thread-local map that only grows; the tree they belong to is gone.
         proc_macro2::extra::invalidate_current_thread_spans();
         out.unwrap_or_else(|_| {
@@ -84,6 +95,7 @@ pub fn lower_file(text: &str) -> Result<FileHir, Unreadable> {
 /// Parses and lowers on this thread's stack.
 fn lower_here(
     text: &str,
+    edition: u16,
     scan: &scan::Scan,
     lines: Vec<u32>,
     docs: Vec<scan::Docs>,
@@ -91,7 +103,13 @@ fn lower_here(
     let places = places::Places::new(&scan.code, lines, text.len() as u32);
     let mut file: syn::File = match syn::parse_str(&scan.code) {
         Ok(file) => file,
-        Err(error) => return Err(unreadable(text, scan, &places, &error)),
+        Err(error) => {
+            let old = if edition == 2015 { old::modern(&scan.code) } else { None };
+            match old.and_then(|tokens| syn::parse2(tokens).ok()) {
+                Some(file) => file,
+                None => return Err(unreadable(text, scan, &places, &error)),
+            }
+        }
     };
     let mut lower = cx::Lower {
         text,
