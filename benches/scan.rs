@@ -1,10 +1,11 @@
-//! A cold scan against a bare parallel parse of the same files, in one process, round by round; peak memory; and how
-//! time grows with ten copies of the code.
+//! A cold scan against a bare parallel parse of the same files, round by round; peak memory; and how time grows with ten
+//! copies of the code.
 //!
 //! `UNCORK_CORPUS=path cargo bench --bench scan` names the code; without it, the crates in cargo's registry folder are
-//! taken. Ratios are what counts: the machine's speed cancels out. Both sides read the files from the page cache, use the
-//! program's allocator and all cores. The tool leaves the outcome of a scan to the end of its process; dropping it is
-//! not part of the time here either. What was measured so far: `docs/performance.md`.
+//! taken. Ratios are what counts: the machine's speed cancels out. A round is a process of its own that parses and then
+//! scans, so that no scan finds the names, types and memory of the one before. Both sides read the files from the page
+//! cache, use the program's allocator and all cores. The tool leaves the outcome of a scan to the end of its process;
+//! dropping it is not part of the time here either. What was measured so far: `docs/performance.md`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -34,18 +35,17 @@ fn main() {
     let files = rust_files(&corpus);
     let bytes: u64 = files.iter().filter_map(|f| f.metadata().ok()).map(|m| m.len()).sum();
     println!("{} files, {:.1} MB below {}", files.len(), bytes as f64 / 1e6, corpus.display());
-    let (mut bare, mut scan) = (Vec::new(), Vec::new());
-    run::with_room(|| {
-        for _ in 0..ROUNDS {
-            bare.push(time(|| parse(&files)));
-            scan.push(time_check(&corpus));
-        }
-    });
+    let (bare, scan): (Vec<Duration>, Vec<Duration>) = (0..ROUNDS).filter_map(|_| round(&corpus)).unzip();
+    if scan.is_empty() {
+        println!("no round could be run");
+        return;
+    }
     let ratios: Vec<f64> = bare.iter().zip(&scan).map(|(b, s)| s.as_secs_f64() / b.as_secs_f64()).collect();
     println!("bare parse   {:>8.0} ms (median of {ROUNDS})", millis(median(&bare)));
     println!("cold scan    {:>8.0} ms", millis(median(&scan)));
     println!("ratio        {:>8.2} × (rounds: {})", middle(&ratios), list(&ratios));
-    if let Some(peak) = peak_of("scan", &corpus) {
+    if let Some(&peak) = run_child("scan", &corpus).as_deref().and_then(<[u64]>::first) {
+        let peak = peak * 1024;
         println!(
             "peak memory  {:>8.1} × the source ({:.0} MB)",
             peak as f64 / bytes as f64,
@@ -55,27 +55,36 @@ fn main() {
     let copies = std::env::temp_dir().join(format!("uncork-bench-{}", std::process::id()));
     let made = (0..10).try_for_each(|n| copy(&corpus, &copies.join(format!("copy{n}"))));
     if made.is_ok() {
-        let ten = run::with_room(|| (0..3).map(|_| time_check(&copies)).min());
-        let one = scan.iter().min();
-        if let (Some(ten), Some(one)) = (ten, one) {
-            println!("ten copies   {:>8.2} × the time of one", ten.as_secs_f64() / one.as_secs_f64());
-        }
+        let (bare_ten, ten): (Vec<Duration>, Vec<Duration>) = (0..3).filter_map(|_| round(&copies)).unzip();
+        let times = |ten: &[Duration], one: &[Duration]| match (ten.iter().min(), one.iter().min()) {
+            (Some(ten), Some(one)) => ten.as_secs_f64() / one.as_secs_f64(),
+            _ => f64::NAN,
+        };
+        let (scans, parses) = (times(&ten, &scan), times(&bare_ten, &bare));
+        println!("ten copies   {scans:>8.2} × the time of one (a bare parse: {parses:.2} ×)");
     }
     let _ = std::fs::remove_dir_all(&copies);
 }
 
+/// Does in this process what another asked for, and prints numbers for it.
 fn child(which: &str, corpus: &Path) {
-    run::with_room(|| match which {
-        "scan" => drop(check(corpus)),
-        _ => parse(&rust_files(corpus)),
-    });
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).unwrap_or("");
-    println!("peak {}", peak.trim().trim_end_matches(" kB"));
+    if which == "round" {
+        let files = rust_files(corpus);
+        let (bare, scan) = run::with_room(|| (time(|| parse(&files)), time_check(corpus)));
+        println!("{CHILD}{} {}", bare.as_micros(), scan.as_micros());
+    } else {
+        run::with_room(|| drop(check(corpus)));
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let peak = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).unwrap_or("");
+        println!("{CHILD}{}", peak.trim().trim_end_matches(" kB"));
+    }
 }
 
-/// Peak resident memory of a process of its own, in bytes (Linux only).
-fn peak_of(which: &str, corpus: &Path) -> Option<u64> {
+/// What the line with a child's numbers begins with.
+const CHILD: &str = "child ";
+
+/// Numbers that a process of its own prints.
+fn run_child(which: &str, corpus: &Path) -> Option<Vec<u64>> {
     let own = std::env::current_exe().ok()?;
     let output = Command::new(own)
         .arg("--bench")
@@ -84,8 +93,16 @@ fn peak_of(which: &str, corpus: &Path) -> Option<u64> {
         .output()
         .ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
-    let kib: u64 = text.lines().find_map(|l| l.strip_prefix("peak "))?.trim().parse().ok()?;
-    Some(kib * 1024)
+    let numbers = text.lines().find_map(|l| l.strip_prefix(CHILD))?;
+    numbers.split_whitespace().map(|n| n.parse().ok()).collect()
+}
+
+/// The times of a bare parse and of a scan after it.
+fn round(corpus: &Path) -> Option<(Duration, Duration)> {
+    match run_child("round", corpus)?[..] {
+        [bare, scan] => Some((Duration::from_micros(bare), Duration::from_micros(scan))),
+        _ => None,
+    }
 }
 
 fn parse(files: &[PathBuf]) {

@@ -310,6 +310,10 @@ fn split(
             if alike.len() > best.len() {
                 (best, model) = (alike, centre);
             }
+            // None can hold more of them together.
+            if best.len() == rest.len() {
+                break;
+            }
         }
         best.sort_unstable();
         if best.len() >= MIN_MEMBERS
