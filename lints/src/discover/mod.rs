@@ -126,6 +126,8 @@ pub struct Located {
     /// What paths are relative to, absolute.
     pub root: Utf8PathBuf,
     edited: Edited,
+    /// The paths that the user named, absolute.
+    named: Vec<Utf8PathBuf>,
     kind: Kind,
 }
 
@@ -171,12 +173,13 @@ impl Located {
         Located { edited, ..self.clone() }
     }
 
-    /// Reads and lowers the code, on all cores. What matches `exclude` is left out.
+    /// Reads and lowers the code, on all cores. What matches `exclude` is left out, but not by a pattern that leaves out
+    /// the very path that the user names.
     ///
     /// # Errors
     /// If there is no Rust in it at all. A file that cannot be read is in [`Project::unreadable`].
     pub fn load(&self, exclude: &[Exclude], progress: &dyn Progress) -> Result<Project, DiscoverError> {
-        let exclude = modules::Globs::new(exclude)?;
+        let exclude = modules::Globs::new(exclude, &self.named)?;
         let how = &Reading { exclude, edited: self.edited.clone(), progress };
         match &self.kind {
             Kind::Stdin(text) => Ok(folder::stdin(&self.root, text)),
@@ -219,7 +222,8 @@ struct Reading<'a> {
 pub fn locate(request: &Request) -> Result<Located, DiscoverError> {
     if let Some(text) = &request.stdin {
         let edited = request.edited.clone();
-        return Ok(Located { root: request.cwd.clone(), edited, kind: Kind::Stdin(text.clone()) });
+        let kind = Kind::Stdin(text.clone());
+        return Ok(Located { root: request.cwd.clone(), edited, named: Vec::new(), kind });
     }
     let mut paths = Vec::new();
     for path in &request.paths {
@@ -243,7 +247,7 @@ pub fn locate(request: &Request) -> Result<Located, DiscoverError> {
     };
     let folder = |paths: Vec<Utf8PathBuf>| {
         let root = folder::root_of(&request.cwd, &paths);
-        Ok(Located { root, edited: request.edited.clone(), kind: Kind::Folder(paths) })
+        Ok(Located { root, edited: request.edited.clone(), named: paths.clone(), kind: Kind::Folder(paths) })
     };
     let Some(manifest) = manifest else {
         if request.workspace || !request.packages.is_empty() {
@@ -260,6 +264,7 @@ pub fn locate(request: &Request) -> Result<Located, DiscoverError> {
     Ok(Located {
         root: workspace.root.clone(),
         edited: request.edited.clone(),
+        named: paths.clone(),
         kind: Kind::Workspace { workspace, chosen, paths, cwd: request.cwd.clone() },
     })
 }

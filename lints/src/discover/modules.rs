@@ -22,7 +22,8 @@ use crate::source::{FileId, SourceFile};
 pub(super) struct Globs(Vec<(Utf8PathBuf, Gitignore)>);
 
 impl Globs {
-    pub(super) fn new(exclude: &[Exclude]) -> Result<Globs, DiscoverError> {
+    /// Patterns that match one of the `named` paths are dropped.
+    pub(super) fn new(exclude: &[Exclude], named: &[Utf8PathBuf]) -> Result<Globs, DiscoverError> {
         let build = |e: &Exclude| {
             let mut builder = GitignoreBuilder::new(&e.base);
             builder.add_line(None, &e.pattern)?;
@@ -33,15 +34,19 @@ impl Globs {
             .map(|e| {
                 build(e).map_err(|error: ignore::Error| DiscoverError::Nothing(format!("exclude: {error}")))
             })
-            .collect::<Result<_, _>>()
-            .map(Globs)
+            .collect::<Result<Vec<_>, _>>()
+            .map(|globs| {
+                Globs(globs.into_iter().filter(|glob| !named.iter().any(|p| matches(glob, p))).collect())
+            })
     }
 
     pub(super) fn is_match(&self, path: &Utf8Path) -> bool {
-        self.0.iter().any(|(base, globs)| {
-            path.starts_with(base) && globs.matched_path_or_any_parents(path, false).is_ignore()
-        })
+        self.0.iter().any(|glob| matches(glob, path))
     }
+}
+
+fn matches((base, globs): &(Utf8PathBuf, Gitignore), path: &Utf8Path) -> bool {
+    path.starts_with(base) && globs.matched_path_or_any_parents(path, false).is_ignore()
 }
 
 /// A file waiting to be read.
