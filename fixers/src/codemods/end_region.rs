@@ -9,7 +9,7 @@ use uncork_lints::finding::{Applicability, Finding};
 use uncork_lints::source::{FileId, Location, Span};
 
 use super::Context;
-use super::text::{after_comment, before_comments, indent_at, removal, without_parens};
+use super::text::{after_comment, before_comments, indent_at, named_field, removal, without_parens};
 use crate::change::{Change, Plan};
 use crate::edit::Edit;
 
@@ -92,7 +92,7 @@ fn end(cx: &Context<'_>, finding: &Finding) -> Option<Vec<Edit>> {
         match words.next().map(span) {
             Some(at) => {
                 before.push(text, at?, format!("let {name} = {source};"));
-                edits.push(cx.edit(file, without_parens(text, value), name));
+                edits.push(cx.edit(file, named_field(text, without_parens(text, value), name), name));
             }
             None => edits.push(cx.edit(file, value, format!("{{ let {name} = {source}; {name} }}"))),
         }

@@ -68,6 +68,16 @@ pub(crate) fn without_parens(text: &str, span: Span) -> Span {
     if called { span } else { Span::new(span.lo - 1, span.hi + 1) }
 }
 
+/// The span that a name replaces where a value stood: `total: value` becomes `total`, not `total: total`.
+pub(crate) fn named_field(text: &str, value: Span, name: &str) -> Span {
+    let field = || {
+        let before = text.get(..value.lo as usize)?.trim_end().strip_suffix(':')?.trim_end();
+        let rest = before.strip_suffix(name)?;
+        rest.trim_end().ends_with(['{', ',']).then_some(rest.len() as u32)
+    };
+    Span::new(field().unwrap_or(value.lo), value.hi)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,5 +105,13 @@ mod tests {
         let text = "(*x).y + f(*x)";
         assert_eq!(without_parens(text, Span::new(1, 3)), Span::new(0, 4));
         assert_eq!(without_parens(text, Span::new(11, 13)), Span::new(11, 13));
+    }
+
+    #[test]
+    fn a_field_of_the_same_name_is_written_once() {
+        let text = "S { total: *x, rest: *x }";
+        assert_eq!(named_field(text, Span::new(11, 13), "total"), Span::new(4, 13));
+        assert_eq!(named_field(text, Span::new(21, 23), "total"), Span::new(21, 23));
+        assert_eq!(named_field(text, Span::new(11, 13), "al"), Span::new(11, 13));
     }
 }

@@ -19,7 +19,7 @@ use crate::finding::{Applicability, Finding};
 use crate::flow::liveness::{self, Liveness};
 use crate::flow::{Held, walk};
 use crate::hir::{Body, ExprId, ExprKind, LocalId, MacroKind, PatId, PatKind, Stmt};
-use crate::infer::{BodyTypes, Callee};
+use crate::infer::{BodyTypes, Callee, SelfMode};
 use crate::rules::held::{Guard, Unit};
 use crate::source::Span;
 use crate::ty::Ty;
@@ -123,7 +123,13 @@ impl<'a> Cx<'a> {
             let Some(parent) = self.tree.parent(here) else { return Ok(Holding::Temporary) };
             match self.tree.kind(parent) {
                 ExprKind::Method { recv, .. }
-                    if *recv == here && facts.holds_guard(self.types.expr(parent)) => {}
+                    if *recv == here && facts.holds_guard(self.types.expr(parent)) =>
+                {
+                    // `iter().next()`: the iterator stays, as a temporary, and holds what it holds.
+                    if self.types.receivers.get(&parent).is_some_and(|r| r.mode != SelfMode::Value) {
+                        return obstacle("a temporary holds the lock as well", self.span(parent));
+                    }
+                }
                 ExprKind::Try(_) | ExprKind::Await(_) if facts.holds_guard(self.types.expr(parent)) => {}
                 ExprKind::Call { .. } if facts.holds_guard(self.types.expr(parent)) => {}
                 ExprKind::Let { pat, .. } if !self.guard.flow.locals.is_empty() => {
@@ -314,6 +320,14 @@ impl<'a> Cx<'a> {
     /// something when it is dropped.
     fn droppable_at(&self, local: LocalId, pos: Pos) -> Result<(), Obstacle> {
         self.visible_at(local, pos.span.lo)?;
+        let dropped = self
+            .mentions(local)
+            .into_iter()
+            .filter_map(|m| self.dropped_by(m))
+            .find(|d| d.span.hi <= pos.span.lo && self.span(d.block).contains(pos.span));
+        if let Some(dropped) = dropped {
+            return obstacle("the guard is dropped already: something else holds the lock", dropped.span);
+        }
         let borrows = liveness::borrows(&self.unit.a.program, self.body, self.types);
         let begin = self.span(self.site).hi;
         for (&other, from) in &borrows {

@@ -183,7 +183,11 @@ impl Cx<'_> {
         if before.is_none() && self.maybe_skipped(value) {
             return obstacle("a logging macro may leave the value out", self.span(value));
         }
-        Ok(Bound { name: self.name(value, taken), value: self.span(value), before })
+        let name = match before {
+            Some(_) => self.name(value, taken),
+            None => self.name_inside(value),
+        };
+        Ok(Bound { name, value: self.span(value), before })
     }
 
     fn maybe_skipped(&self, value: ExprId) -> bool {
@@ -206,13 +210,20 @@ impl Cx<'_> {
                 && !self.is_path(name)
                 && taken.iter().all(|b| b.name != name)
         };
-        let mut name = wish.clone();
-        let mut count = 2;
-        while !free(&name) {
-            name = format!("{wish}_{count}");
-            count += 1;
-        }
-        name
+        numbered(wish, &free)
+    }
+
+    /// A name for a block of its own, in which nothing but the value is: only what the value itself names is taken.
+    fn name_inside(&self, value: ExprId) -> String {
+        let inside = self.tree.below(value);
+        let free = |name: &str| {
+            inside.iter().all(|&id| match self.tree.kind(id) {
+                ExprKind::Local(l) => self.body.local(*l).name.as_str() != name,
+                ExprKind::Path(p) => p.segments.first().is_none_or(|s| s.name.as_str() != name),
+                _ => true,
+            })
+        };
+        numbered(self.bound_name(value).unwrap_or_else(|| self.wish(value)), &free)
     }
 
     fn is_path(&self, name: &str) -> bool {
@@ -257,6 +268,14 @@ impl Cx<'_> {
         let name = match self.tree.kind(value) {
             ExprKind::Field { name, .. } => plain(name.as_str()),
             ExprKind::Try(e) | ExprKind::Await(e) => return self.wish(*e),
+            // `*self.total.lock()`: what the lock is called.
+            ExprKind::Deref(e) if self.tree.within(self.site, *e) => match self.tree.kind(self.site) {
+                ExprKind::Method { recv, .. } => match self.tree.kind(*recv) {
+                    ExprKind::Field { name, .. } => plain(name.as_str()),
+                    _ => None,
+                },
+                _ => None,
+            },
             ExprKind::Method { name, recv, .. } => match name.as_str() {
                 "clone" | "cloned" | "copied" | "to_owned" | "to_vec" | "to_string" | "into_iter" => {
                     match self.tree.kind(*recv) {
@@ -277,8 +296,23 @@ impl Cx<'_> {
             },
             _ => None,
         };
-        name.unwrap_or_else(|| "value".to_owned())
+        let asked = matches!(
+            self.tree.parent(value).map(|p| self.tree.kind(p)),
+            Some(ExprKind::Let { .. } | ExprKind::Match { .. })
+        );
+        name.unwrap_or_else(|| if asked { "found" } else { "value" }.to_owned())
     }
+}
+
+/// The name, with a number if it is not free.
+fn numbered(wish: String, free: &dyn Fn(&str) -> bool) -> String {
+    let mut name = wish.clone();
+    let mut count = 2;
+    while !free(&name) {
+        name = format!("{wish}_{count}");
+        count += 1;
+    }
+    name
 }
 
 const KEYWORDS: &[&str] = &[
