@@ -9,10 +9,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use proptest::test_runner::{Config as Runs, TestRunner};
 use uncork_fixers::change::Plan;
 use uncork_fixers::codemods;
 use uncork_fixers::fixpoint::{Answer, Limits};
 use uncork_fixers::overlay::Overlay;
+use uncork_fixers::resolve::resolve;
 use uncork_fixers::session::{Report, Request, run};
 use uncork_fixers::vcs::Allowed;
 use uncork_fixers::verify::CargoOptions;
@@ -105,6 +107,40 @@ fn fires_becomes_fixed() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(count >= codemods::fixable().count());
+}
+
+/// Which of the changes are made is up to whoever runs it: each choice leaves Rust behind.
+#[test]
+fn any_subset_that_does_not_conflict_parses() {
+    let mut subsets = 0;
+    for rule in codemods::fixable() {
+        for case in cases().unwrap().iter().filter(|c| c.rule == rule && c.kind == Kind::Fires && !c.folder) {
+            let root =
+                package(&format!("{}-subset", case.id().replace('/', "-")), case.edition, &unmarked(case));
+            let plan = plan(&root, rule, &mut Overlay::new(root.clone())).unwrap();
+            if plan.changes.is_empty() {
+                continue;
+            }
+            subsets += 1;
+            let masks = proptest::collection::vec(proptest::bool::ANY, plan.changes.len());
+            let mut runner =
+                TestRunner::new(Runs { cases: 24, failure_persistence: None, ..Runs::default() });
+            let outcome = runner.run(&masks, |mask| {
+                let chosen =
+                    plan.changes.iter().zip(&mask).filter(|(_, taken)| **taken).map(|(c, _)| c.clone());
+                let resolved = resolve(chosen.collect(), Applicability::Display);
+                assert!(resolved.broken.is_empty(), "{}: {:?}", case.id(), resolved.broken);
+                let edits: Vec<_> = resolved.accepted.iter().map(|c| (c.id(), &c.edits[..])).collect();
+                let mut overlay = Overlay::new(root.clone());
+                overlay.apply(&edits).unwrap();
+                let text = overlay.read(Utf8Path::new("src/lib.rs")).unwrap();
+                assert!(syn::parse_file(&text).is_ok(), "{}:\n{text}", case.id());
+                Ok(())
+            });
+            outcome.unwrap();
+        }
+    }
+    assert!(subsets >= codemods::fixable().count());
 }
 
 /// The lines that differ.
