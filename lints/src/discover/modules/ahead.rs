@@ -1,30 +1,25 @@
 //! Reading ahead: every file that a file read so far leads to, on all cores, without waiting for its siblings.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use camino::{Utf8Path, Utf8PathBuf};
+use dashmap::{DashMap, DashSet};
 use rayon::Scope;
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxBuildHasher;
 
 use super::{Read, Reading, Wanted};
 
 /// What was read, by path.
 #[derive(Default)]
 pub(super) struct Ahead {
-    asked: Mutex<FxHashSet<Utf8PathBuf>>,
-    read: Mutex<FxHashMap<Utf8PathBuf, Read>>,
+    // uncork: allow(unbounded-cache) lives for one scan, and holds at most its files
+    asked: DashSet<Utf8PathBuf, FxBuildHasher>,
+    read: DashMap<Utf8PathBuf, Read, FxBuildHasher>,
 }
 
 impl Ahead {
     /// Takes a file that was read. None if nothing led to it.
     pub(super) fn take(&self, path: &Utf8Path) -> Option<Read> {
-        lock(&self.read).remove(path)
+        self.read.remove(path).map(|(_, read)| read)
     }
-}
-
-/// What another thread left is whole: sets and maps are only ever added to.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Reads `roots` and all they lead to. Each file once, as the first to name it wants it.
@@ -39,7 +34,7 @@ pub(super) fn read(root: &Utf8Path, roots: &[Wanted], how: &Reading<'_>) -> Ahea
 }
 
 fn follow<'s>(root: &'s Utf8Path, how: &'s Reading<'_>, ahead: &'s Ahead, scope: &Scope<'s>, wanted: Wanted) {
-    if how.exclude.is_match(&wanted.path) || !lock(&ahead.asked).insert(wanted.path.clone()) {
+    if how.exclude.is_match(&wanted.path) || !ahead.asked.insert(wanted.path.clone()) {
         return;
     }
     scope.spawn(move |scope| {
@@ -47,6 +42,6 @@ fn follow<'s>(root: &'s Utf8Path, how: &'s Reading<'_>, ahead: &'s Ahead, scope:
         for child in &read.children {
             follow(root, how, ahead, scope, child.clone());
         }
-        lock(&ahead.read).insert(wanted.path, read);
+        ahead.read.insert(wanted.path, read);
     });
 }
