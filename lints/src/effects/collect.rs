@@ -1,5 +1,7 @@
 //! What each unit does by itself, and what it calls.
 
+use rustc_hash::FxHashSet;
+
 use super::graph::{Edge, How};
 use super::{Kind, Object};
 use crate::flow::locks::arguments;
@@ -42,10 +44,42 @@ struct Collector<'a> {
     out: Collected,
     /// Calls that an `.await` directly waits for.
     awaited: Vec<ExprId>,
+    bounded: &'a BoundedSenders,
+}
+
+/// Types of senders all of whose channels are made with a capacity. One type of sender serves both kinds in
+/// `crossbeam_channel` and `flume`; which it is only the constructor tells.
+#[derive(Debug, Default)]
+pub(super) struct BoundedSenders(FxHashSet<Ty>);
+
+impl BoundedSenders {
+    /// Looks for the constructors, `bounded` and `unbounded`, in the whole program.
+    pub(super) fn find(cx: PlaceCx<'_>) -> BoundedSenders {
+        let made = |name: &str| -> FxHashSet<Ty> {
+            let of_body = |types: &crate::infer::BodyTypes| -> Vec<Ty> {
+                let calls = types.calls.iter().filter(
+                    |(_, c)| matches!(c, Callee::Ext(p) if p.as_str().rsplit("::").next() == Some(name)),
+                );
+                calls
+                    .filter_map(|(&id, _)| match types.expr(id).kind() {
+                        TyKind::Tuple(ends) => ends.first().copied(),
+                        _ => None,
+                    })
+                    .collect()
+            };
+            cx.types.iter().flat_map(of_body).collect()
+        };
+        let unbounded = made("unbounded");
+        BoundedSenders(made("bounded").into_iter().filter(|t| !unbounded.contains(t)).collect())
+    }
+
+    fn contains(&self, sender: Ty) -> bool {
+        self.0.contains(&sender)
+    }
 }
 
 /// Walks one unit.
-pub(super) fn collect(cx: PlaceCx<'_>, unit_ix: UnitIx) -> Collected {
+pub(super) fn collect(cx: PlaceCx<'_>, unit_ix: UnitIx, bounded: &BoundedSenders) -> Collected {
     let unit: &Unit = cx.units.get(unit_ix);
     let body = cx.program.body(unit.body);
     // One look along the arena, which also brings it into the cache, before the walk by index.
@@ -58,8 +92,14 @@ pub(super) fn collect(cx: PlaceCx<'_>, unit_ix: UnitIx) -> Collected {
     if body.exprs.iter().filter(|e| acts(&e.kind)).count() == 0 {
         return Collected::default();
     }
-    let mut c =
-        Collector { cx, ix: unit.body, unit: unit_ix, out: Collected::default(), awaited: Vec::new() };
+    let mut c = Collector {
+        cx,
+        ix: unit.body,
+        unit: unit_ix,
+        out: Collected::default(),
+        awaited: Vec::new(),
+        bounded,
+    };
     let own = unit.kind == UnitKind::Async;
     walk::for_each_below(body, unit.root, &mut |id| {
         if walk::own_body(body, id).is_some() && !(own && id == unit.root) {
@@ -174,6 +214,7 @@ impl<'a> Collector<'a> {
         let future = matches!(self.ty(id).kind(), TyKind::Future(_)) || self.awaited.contains(&id);
         if !future {
             if let Some(blocking) = tags.blocks
+                && (!tags.if_bounded || self.bounded_sender(id))
                 && let Some(object) = self.object(id, path, blocking)
             {
                 self.direct(id, id, What::Block(self.refine(id, blocking), object));
@@ -185,6 +226,11 @@ impl<'a> Collector<'a> {
                 self.function_value(id, arg, How::Closure);
             }
         }
+    }
+
+    fn bounded_sender(&self, send: ExprId) -> bool {
+        let receiver = self.cx.types[self.ix.0 as usize].receivers.get(&send);
+        receiver.is_some_and(|r| self.bounded.contains(r.ty))
     }
 
     fn is_method(&self, id: ExprId) -> bool {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
-use super::collect::{Collected, Direct, What, collect};
+use super::collect::{BoundedSenders, Collected, Direct, What, collect};
 use super::{Effect, Effects, Key, Kind, Object, OwnEffect, Places};
 use crate::flow::locks::arguments;
 use crate::flow::{Class, IoClass, PlaceCx, Root, Step, UnitIx, UnitKind};
@@ -64,8 +64,9 @@ struct Spread<'a> {
 /// Collects all units and spreads their effects.
 pub(super) fn spread(cx: PlaceCx<'_>) -> Effects {
     let count = cx.units.len();
+    let bounded = BoundedSenders::find(cx);
     let collected: Vec<Collected> =
-        (0..count).into_par_iter().map(|u| collect(cx, UnitIx(u as u32))).collect();
+        (0..count).into_par_iter().map(|u| collect(cx, UnitIx(u as u32), &bounded)).collect();
     let mut s = Spread {
         cx,
         places: Places::default(),

@@ -270,8 +270,15 @@ fn root_at(cx: PlaceCx<'_>, ix: BodyIx, id: ExprId, depth: u32) -> Option<RootOf
         | ExprKind::Deref(e)
         | ExprKind::Ref { expr: e, .. }
         | ExprKind::Cast { expr: e, .. }
-        | ExprKind::Try(e)
-        | ExprKind::Await(e) => root_at(cx, ix, *e, depth),
+        | ExprKind::Try(e) => root_at(cx, ix, *e, depth),
+        // `self.lock().await` of the workspace's own `async fn lock`: its future holds no guard yet, what it awaits to does.
+        ExprKind::Await(e)
+            if cx.facts.holds_guard(types.expr(id))
+                && matches!(types.callee(*e), Callee::Fn(_) | Callee::Virtual(_)) =>
+        {
+            Some(RootOf::Guard(*e))
+        }
+        ExprKind::Await(e) => root_at(cx, ix, *e, depth),
         ExprKind::Method { recv, .. } => {
             if let Callee::Ext(path) = types.callee(id)
                 && cx.facts.tags(path).is_some_and(|t| t.acquire.is_some())

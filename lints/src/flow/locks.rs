@@ -93,8 +93,11 @@ fn info(cx: PlaceCx<'_>, regions: &[Regions], unit: UnitIx, token: usize, depth:
                 .place
                 .as_ref()
                 .and_then(|p| cx.substitute(callee, p, |i| cx.place(body, *args.get(i)?)));
+            // The callee may know it as its `T` only.
+            let guarded = if by_type.guarded.is_unknown() { inner.guarded } else { by_type.guarded };
             LockInfo {
                 place,
+                guarded,
                 site: Some(call),
                 origin: inner.origin.or(inner.site.map(|s| (callee, s))),
                 ..inner

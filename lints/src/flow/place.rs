@@ -363,6 +363,23 @@ impl PlaceCx<'_> {
         }
     }
 
+    /// Whether a place is part of a variable that owns it and that nothing else has: made here, or a parameter by value.
+    pub fn is_own(&self, place: &Place) -> bool {
+        let Root::Local(ix, local) = place.root else { return false };
+        let owned = |ty: crate::ty::Ty| match ty.kind() {
+            TyKind::Adt(..) => true,
+            TyKind::Ext(..) => self.program.knowledge.of(ty).is_some_and(|i| !i.shared && !i.guard),
+            _ => false,
+        };
+        let field = |step: &Step| match step {
+            Step::Field(Some(owner), name) => self.program.decls.field(*owner, *name).is_some_and(owned),
+            _ => false,
+        };
+        owned(self.types[ix.0 as usize].local(local))
+            && place.steps.iter().all(field)
+            && !walk::is_captured(self.program.body(ix), local)
+    }
+
     /// The index of the parameter that a variable is, if it is one as a whole.
     pub fn param_index(&self, ix: BodyIx, local: LocalId) -> Option<usize> {
         let body = self.program.body(ix);

@@ -175,7 +175,7 @@ impl<'a> TypeFacts<'a> {
 
     /// Whether a value that can hold the guard type `guard` has the type `ty`.
     pub fn holds_type(&self, ty: Ty, guard: Ty) -> bool {
-        ty.any(&mut |t| t == guard) || matches!(ty.peel_refs().kind(), TyKind::Adt(..))
+        ty.any(&mut |t| may_be_same(t, guard)) || matches!(ty.peel_refs().kind(), TyKind::Adt(..))
     }
 
     /// What a guard type gives access to.
@@ -271,4 +271,16 @@ impl<'a> TypeFacts<'a> {
         };
         tys.map(|t| self.io_class_at(t, seen, depth + 1)).max_by_key(|&c| rank(c)).unwrap_or(IoClass::Memory)
     }
+}
+
+/// Whether two types may be one where parts of them are not known.
+fn may_be_same(a: Ty, b: Ty) -> bool {
+    let unsure = |t: Ty| t.any(&mut |part| part.is_unknown());
+    a == b
+        || match (a.as_ext(), b.as_ext()) {
+            (Some((x, xs)), Some((y, ys))) => {
+                x == y && xs.len() == ys.len() && (xs.iter().chain(ys).any(|&t| unsure(t)))
+            }
+            _ => false,
+        }
 }

@@ -1,6 +1,6 @@
 //! Walking the expression tree of a body.
 
-use crate::hir::{Block, Body, ExprId, ExprKind, PatId, PatKind, Stmt};
+use crate::hir::{Block, Body, ExprId, ExprKind, LocalId, PatId, PatKind, Stmt};
 
 /// Calls `f` with each direct child of an expression in evaluation order, bodies of closures and async blocks included.
 pub fn for_each_child(body: &Body, id: ExprId, f: &mut dyn FnMut(ExprId)) {
@@ -145,4 +145,20 @@ pub fn own_body(body: &Body, id: ExprId) -> Option<ExprId> {
         ExprKind::Block(b) if matches!(b.kind, crate::hir::BlockKind::Async { .. }) => Some(id),
         _ => None,
     }
+}
+
+/// Whether a closure or async block uses a variable from around it.
+pub fn is_captured(body: &Body, local: LocalId) -> bool {
+    let bound = body.local(local).span;
+    (0..body.exprs.len() as u32).map(ExprId).any(|id| {
+        let Some(code) = own_body(body, id) else { return false };
+        let mut used = false;
+        if !body.expr(id).span.contains(bound) {
+            for_each_below(body, code, &mut |e| {
+                used |= matches!(body.expr(e).kind, ExprKind::Local(l) if l == local);
+                !used
+            });
+        }
+        used
+    })
 }

@@ -161,6 +161,8 @@ pub struct Tags {
     pub unlocks: bool,
     /// Maps a guard to a guard of the same lock.
     pub maps_guard: bool,
+    /// Blocks only where the channel was made with a capacity: its sender's type does not tell.
+    pub if_bounded: bool,
 }
 
 /// How a call blocks.
@@ -274,7 +276,10 @@ impl Knowledge {
         self.callee(path).map(|f| &f.tags).or_else(|| {
             self.prefixes
                 .iter()
-                .find(|(prefix, _)| path.as_str().starts_with(prefix.as_str()))
+                // Functions of the module, not methods of types in it.
+                .find(|(prefix, _)| {
+                    path.as_str().strip_prefix(prefix.as_str()).is_some_and(|rest| !rest.contains("::"))
+                })
                 .map(|(_, t)| t)
         })
     }

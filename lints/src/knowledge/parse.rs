@@ -315,6 +315,7 @@ fn tags(words: &[String]) -> Result<Tags, String> {
             "diverges" => tags.diverges = true,
             "unlocks" => tags.unlocks = true,
             "maps-guard" => tags.maps_guard = true,
+            "if-bounded" => tags.if_bounded = true,
             "get" => tags.op = Some(Op::Get),
             "get-mut" => tags.op = Some(Op::GetMut),
             "insert" => tags.op = Some(Op::Insert),

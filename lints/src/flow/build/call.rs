@@ -122,10 +122,17 @@ impl Builder<'_> {
                 });
             }
         }
-        // What is pushed into a collection of guards lives on in it.
+        // What is pushed into a collection of guards lives on in it; what a function takes and cannot give back dies there.
         let keeper = result.or(borrowed);
+        let turned = tags.is_some_and(|t| t.maps_guard);
         for (_, slot) in moved {
-            self.transfer(Some(slot), keeper);
+            match keeper {
+                Some(to) if !turned && to != slot => {
+                    self.act(Action::Copy { from: slot, to });
+                    self.act(Action::Drop { slot });
+                }
+                _ => self.transfer(Some(slot), keeper),
+            }
         }
         if ty == Ty::NEVER || tags.is_some_and(|t| t.diverges) {
             self.drop_above(0);

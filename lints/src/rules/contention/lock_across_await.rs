@@ -46,6 +46,7 @@ use crate::flow::{Held, HeldEvent, IoClass};
 use crate::hir::ExprId;
 use crate::rule::{Group, Rule};
 use crate::rules::held::{Guard, Unit, callee_name, grade, units};
+use crate::ty::Ty;
 
 /// The declaration.
 pub const RULE: Rule = Rule {
@@ -59,6 +60,9 @@ pub const RULE: Rule = Rule {
     source: include_str!("lock_across_await.rs"),
     check,
 };
+
+/// Calls after which a choice among implementations on the way makes the whole way a guess.
+const FAR: u16 = 4;
 
 fn check(a: &Analysis, out: &mut Vec<Finding>) {
     for unit in units(a) {
@@ -152,8 +156,14 @@ fn asynchronous(unit: Unit<'_>, guard: Guard<'_>, event: &HeldEvent, effect: &Ev
     let (body, cause) = unit.effects().cause(unit.ix, effect);
     let source = callee_name(unit.a, body, cause);
     let mut f = unit.finding(&RULE, unit.acquired_at(guard), &lock);
-    let confidence =
-        if effect.maybe || guard.lock.place.is_none() { Confidence::Medium } else { Confidence::High };
+    // A lock around nothing is there to be held while one thing is done.
+    let confidence = if guard.lock.guarded == Ty::UNIT || effect.maybe && effect.distance > FAR {
+        Confidence::Low
+    } else if effect.maybe || guard.lock.place.is_none() {
+        Confidence::Medium
+    } else {
+        Confidence::High
+    };
     grade(&mut f, Level::Warn, Severity::High, confidence);
     f.message =
         format!("`{lock}` stays locked while `{source}` is awaited, which waits for I/O or without bound");

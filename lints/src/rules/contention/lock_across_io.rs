@@ -178,7 +178,13 @@ fn report(unit: Unit<'_>, guard: Guard<'_>, hits: &[Hit<'_>]) -> Finding {
     // A lock around nothing is there to order what is done under it.
     let orders = guard.lock.guarded == Ty::UNIT;
     let far = guard.lock.place.is_none() || best.effect.distance > 6 || orders;
-    f.confidence = f.confidence.min(if unsure || far { Confidence::Medium } else { Confidence::High });
+    // A choice among implementations somewhere on a long way makes the whole way a guess.
+    let guess = best.effect.maybe && best.effect.distance > 4;
+    f.confidence = f.confidence.min(match (guess, unsure || far) {
+        (true, _) => Confidence::Low,
+        (_, true) => Confidence::Medium,
+        _ => Confidence::High,
+    });
     f.chain = unit.chain(&best.effect, &format!("`{source}` {what}"));
     let mut shown = FxHashSet::default();
     shown.insert(f.at);

@@ -106,7 +106,7 @@ fn collect<'a>(unit: Unit<'a>, edges: &mut Edges<'a>) {
             for &token in &event.held {
                 let guard = unit.guard(token);
                 let (Some(first), false) = (&guard.lock.place, guard.lock.void) else { continue };
-                if guard.lock.held == Held::Cell {
+                if guard.lock.held == Held::Cell || unit.cx().is_own(first) || unit.cx().is_own(second) {
                     continue;
                 }
                 let Some(from) = node(unit, first) else { continue };

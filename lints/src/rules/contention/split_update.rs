@@ -1,11 +1,13 @@
 //! The second half of `lock-reacquired`: one change made in two regions, the second acting on what the first saw.
 
+use rustc_hash::FxHashSet;
+
 use crate::finding::{Confidence, Finding, Level, Related, Severity};
 use crate::flow::{Held, Place, Root, walk};
-use crate::hir::{Block, Body, ExprId, ExprKind, LocalId, MacroKind, Stmt};
+use crate::hir::{BinaryOp, Block, Body, ExprId, ExprKind, LocalId, MacroKind, Stmt};
 use crate::infer::{Callee, SelfMode};
 use crate::knowledge::Op;
-use crate::name::well_known;
+use crate::name::{Name, well_known};
 use crate::rules::held::{Guard, Unit, grade};
 
 /// How the second region depends on the first.
@@ -53,6 +55,7 @@ fn by_mut_self(unit: Unit<'_>) -> bool {
 fn same_place(unit: Unit<'_>, a: Guard<'_>, b: Guard<'_>) -> bool {
     let stable = |place: &Place| {
         place.is_exact()
+            && !unit.cx().is_own(place)
             && match place.root {
                 Root::Local(body, local) => !unit.a.flow.origins.get(&unit.a.program, body).varies(local),
                 Root::Static(_) => true,
@@ -104,14 +107,21 @@ fn depends(unit: Unit<'_>, body: &Body, first: Guard<'_>, second: Guard<'_>) -> 
     if acts.is_empty() || rechecks(unit, body, second) {
         return None;
     }
+    let read = paths_read(unit, body, first);
     for act in &acts {
         // A part that was read and the whole that is replaced are not the same value.
         let same = act.inserts || act.target.is_none_or(|t| depth(body, t) >= read_depth(unit, body, first));
-        if act.overwrites && same && act.operands.iter().any(|&e| !seen.is_empty() && mentions(e)) {
+        if act.overwrites
+            && same
+            && overlaps(&act.path, &read)
+            && act.operands.iter().any(|&e| !seen.is_empty() && mentions(e))
+        {
             return Some(Split::WriteBack);
         }
     }
     let site = second.lock.site?;
+    // `if new != seen { *lock = new }` comes out the same whatever others did in between.
+    let mentions = |cond: ExprId| mentions(cond) && !sets_if_changed(body, cond, &acts);
     // What the first region changed it owns: a state that it entered and now leaves.
     if !decided_by(body, site, &mentions) || !self::acts(unit, body, first).is_empty() {
         return None;
@@ -153,6 +163,70 @@ struct Act {
     /// What is assigned to.
     target: Option<ExprId>,
     operands: Vec<ExprId>,
+    /// The fields from the guard to it.
+    path: Vec<Name>,
+}
+
+/// The fields that an expression goes into from a guard.
+fn path_in(body: &Body, mut id: ExprId, guard: Guard<'_>) -> Vec<Name> {
+    let mut fields = Vec::new();
+    while Some(id) != guard.lock.site {
+        id = match &body.expr(id).kind {
+            ExprKind::Field { base, name, .. } => {
+                fields.push(*name);
+                *base
+            }
+            ExprKind::Method { recv: base, .. } | ExprKind::Index { base, .. } => *base,
+            ExprKind::Deref(e)
+            | ExprKind::Ref { expr: e, .. }
+            | ExprKind::Cast { expr: e, .. }
+            | ExprKind::Try(e)
+            | ExprKind::Await(e) => *e,
+            _ => break,
+        };
+    }
+    fields.reverse();
+    fields
+}
+
+/// The paths of what is read through a guard.
+fn paths_read(unit: Unit<'_>, body: &Body, guard: Guard<'_>) -> Vec<Vec<Name>> {
+    let ids = || (0..body.exprs.len() as u32).map(ExprId);
+    let mut inner = FxHashSet::default();
+    for id in ids() {
+        if let ExprKind::Field { base, .. } | ExprKind::Method { recv: base, .. } | ExprKind::Deref(base) =
+            &body.expr(id).kind
+        {
+            inner.insert(*base);
+        }
+    }
+    let whole = |id: &ExprId| {
+        matches!(
+            body.expr(*id).kind,
+            ExprKind::Local(_) | ExprKind::Field { .. } | ExprKind::Method { .. } | ExprKind::Deref(_)
+        ) && !inner.contains(id)
+    };
+    ids().filter(whole).filter(|&id| unit.derives(guard, id)).map(|id| path_in(body, id, guard)).collect()
+}
+
+/// Whether one of the paths is a part of the other.
+fn overlaps(path: &[Name], read: &[Vec<Name>]) -> bool {
+    read.is_empty() || read.iter().any(|r| r.iter().zip(path).all(|(a, b)| a == b))
+}
+
+/// Whether a condition compares with what all acts then set.
+fn sets_if_changed(body: &Body, cond: ExprId, acts: &[Act]) -> bool {
+    let ExprKind::Binary { op: BinaryOp::Eq | BinaryOp::Ne, lhs, rhs } = body.expr(cond).kind else {
+        return false;
+    };
+    let local = |id: ExprId| match body.expr(id).kind {
+        ExprKind::Local(local) => Some(local),
+        _ => None,
+    };
+    acts.iter().all(|act| {
+        let set = act.operands.first().and_then(|&e| local(e));
+        act.overwrites && set.is_some() && (set == local(lhs) || set == local(rhs))
+    })
 }
 
 fn acts(unit: Unit<'_>, body: &Body, second: Guard<'_>) -> Vec<Act> {
@@ -171,6 +245,7 @@ fn acts(unit: Unit<'_>, body: &Body, second: Guard<'_>) -> Vec<Act> {
                     fills,
                     target: Some(*lhs),
                     operands: vec![*rhs],
+                    path: path_in(body, *lhs, second),
                 });
             }
             // A count of one more or less depends on what it was; adding up does not.
@@ -183,9 +258,10 @@ fn acts(unit: Unit<'_>, body: &Body, second: Guard<'_>) -> Vec<Act> {
                     fills: false,
                     target: Some(*lhs),
                     operands: Vec::new(),
+                    path: path_in(body, *lhs, second),
                 });
             }
-            ExprKind::Method { recv, args, .. } => {
+            ExprKind::Method { recv, name, args, .. } => {
                 let by_mut = types.receivers.get(&id).is_some_and(|r| r.mode == SelfMode::RefMut);
                 if !by_mut || !unit.derives(second, *recv) {
                     continue;
@@ -197,11 +273,14 @@ fn acts(unit: Unit<'_>, body: &Body, second: Guard<'_>) -> Vec<Act> {
                 // What takes away or looks again tells by its result how it found things.
                 if matches!(op, Some(Op::Insert)) {
                     found.push(Act {
-                        overwrites: true,
+                        // What is added beside the rest takes nothing away.
+                        overwrites: !name.as_str().starts_with("extend")
+                            && !name.as_str().starts_with("push"),
                         inserts: true,
                         fills: true,
                         target: None,
                         operands: args.to_vec(),
+                        path: path_in(body, *recv, second),
                     });
                 }
             }
