@@ -108,9 +108,12 @@ impl<'a> Tree<'a> {
 
     /// All expressions that hang on the root.
     pub(crate) fn ids(&self) -> impl Iterator<Item = ExprId> + '_ {
-        (0..self.body.exprs.len() as u32)
-            .map(ExprId)
-            .filter(|&id| id == self.body.root || self.parent(id).is_some())
+        (0..self.body.exprs.len() as u32).map(ExprId).filter(|&id| self.hangs(id))
+    }
+
+    /// Whether an expression hangs on the root, and is not a left-over of the arena.
+    pub(crate) fn hangs(&self, id: ExprId) -> bool {
+        id == self.body.root || self.parent(id).is_some()
     }
 
     /// Whether a closure or async block lies between an expression and the body's root.

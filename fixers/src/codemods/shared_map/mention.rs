@@ -1,9 +1,8 @@
 //! Where the place is mentioned, and what each mention is.
 
 use uncork_lints::hir::{Expr, ExprId, ExprKind, LocalId, PatKind, Stmt};
-use uncork_lints::infer::Callee;
 use uncork_lints::name::Name;
-use uncork_lints::program::{BodyIx, DefId, Res};
+use uncork_lints::program::{BodyIx, DefId};
 use uncork_lints::source::Location;
 use uncork_lints::ty::{Subst, Ty, TyKind};
 
@@ -15,73 +14,54 @@ impl<'a> Migration<'_, 'a> {
     /// All mentions of the place in the program, constructors (`S { map: … }`) rewritten on the way.
     pub(super) fn mentions(&mut self) -> Step<Vec<(BodyIx, ExprId)>> {
         let program = &self.cx.analysis.program;
+        let index = self.index;
+        let (def, field) = match self.target {
+            Target::Static(def) => return Ok(index.statics.get(&def).cloned().unwrap_or_default()),
+            Target::Field(def, field) => (def, field),
+        };
+        self.patterns(def, field)?;
         let mut out = Vec::new();
-        for index in 0..program.bodies.len() {
-            let body = BodyIx(index as u32);
-            self.patterns(body)?;
-            let ids: Vec<ExprId> = self.tree(body).ids().collect();
-            for id in ids {
-                match &program.body(body).expr(id).kind {
-                    ExprKind::Field { base, name, .. } => {
-                        let Target::Field(def, field) = self.target else { continue };
-                        if *name != field {
-                            continue;
-                        }
-                        match self.field_owner(self.ty(body, *base), field) {
-                            Owner::Is(owner) if owner == def => out.push((body, id)),
-                            Owner::Is(_) | Owner::Other => {}
-                            Owner::Unknown => self.unknown_owner(body, id)?,
-                        }
+        for &(body, id) in index.fields.get(&field).into_iter().flatten() {
+            let ExprKind::Field { base, .. } = program.body(body).expr(id).kind else { continue };
+            if !self.tree(body).hangs(id) {
+                continue;
+            }
+            match self.field_owner(self.ty(body, base), field) {
+                Owner::Is(owner) if owner == def => out.push((body, id)),
+                Owner::Is(_) | Owner::Other => {}
+                Owner::Unknown => self.unknown_owner(body, id)?,
+            }
+        }
+        for &(body, id) in index.constructors.get(&def).into_iter().flatten() {
+            if !self.tree(body).hangs(id) {
+                continue;
+            }
+            match &program.body(body).expr(id).kind {
+                ExprKind::Struct { fields, .. } => {
+                    if let Some(init) = fields.iter().find(|f| f.name == field) {
+                        self.initialiser(body, init.value, init.shorthand)?;
                     }
-                    ExprKind::Path(_) => {
-                        let res = self.cx.analysis.types[body.0 as usize].res(id);
-                        if let (Target::Static(def), Some(Res::Def(found))) = (self.target, res)
-                            && def == found
-                        {
-                            out.push((body, id));
-                        }
-                    }
-                    ExprKind::Struct { fields, base, .. } => {
-                        let Target::Field(def, field) = self.target else { continue };
-                        if !matches!(self.ty(body, id).peel_refs().kind(), TyKind::Adt(d, _) if *d == def) {
-                            continue;
-                        }
-                        if base.is_some() && !fields.iter().any(|f| f.name == field) {
-                            continue;
-                        }
-                        if let Some(init) = fields.iter().find(|f| f.name == field) {
-                            self.initialiser(body, init.value, init.shorthand)?;
-                        }
-                    }
-                    ExprKind::Call { args, .. } => {
-                        let Target::Field(def, field) = self.target else { continue };
-                        let types = &self.cx.analysis.types[body.0 as usize];
-                        if types.callee(id) == Callee::Ctor(def)
-                            && let Some(&arg) = field.as_str().parse::<usize>().ok().and_then(|i| args.get(i))
-                        {
-                            self.initialiser(body, arg, false)?;
-                        }
-                    }
-                    _ => {}
                 }
+                ExprKind::Call { args, .. } => {
+                    let place = field.as_str().parse::<usize>().ok();
+                    if let Some(&arg) = place.and_then(|i| args.get(i)) {
+                        self.initialiser(body, arg, false)?;
+                    }
+                }
+                _ => {}
             }
         }
         Ok(out)
     }
 
     /// A pattern that takes the field out of its struct is a mention that is not followed.
-    fn patterns(&mut self, body: BodyIx) -> Step {
-        let Target::Field(def, field) = self.target else { return Ok(()) };
+    fn patterns(&self, def: DefId, field: Name) -> Step {
         let program = &self.cx.analysis.program;
-        let types = &self.cx.analysis.types[body.0 as usize];
-        for (index, pat) in program.body(body).pats.iter().enumerate() {
+        for &(body, pat) in self.index.patterns.get(&def).into_iter().flatten() {
+            let pat = program.body(body).pat(pat);
             let PatKind::Struct { fields, .. } = &pat.kind else { continue };
-            let ty = types.pat(uncork_lints::hir::PatId(index as u32)).peel_refs();
             let named = fields.iter().find(|(name, _)| *name == field);
-            if let (TyKind::Adt(d, _), Some((_, inner))) = (ty.kind(), named)
-                && *d == def
-                && !matches!(program.body(body).pat(*inner).kind, PatKind::Wild)
-            {
+            if named.is_some_and(|(_, inner)| !matches!(program.body(body).pat(*inner).kind, PatKind::Wild)) {
                 let at = Some(self.at(body, pat.span));
                 return Err(Blocked { reason: "the field is taken out by a pattern", at });
             }
@@ -202,21 +182,7 @@ impl<'a> Migration<'_, 'a> {
     /// Functions from which the place can be reached, through the workspace's own calls.
     pub(super) fn touching(&self, mentions: &[(BodyIx, ExprId)]) -> Vec<DefId> {
         let program = &self.cx.analysis.program;
-        let mut callers: rustc_hash::FxHashMap<DefId, Vec<DefId>> = rustc_hash::FxHashMap::default();
-        for (index, info) in program.bodies.iter().enumerate() {
-            for callee in self.cx.analysis.types[index].calls.values() {
-                match callee {
-                    Callee::Fn(def) => callers.entry(*def).or_default().push(info.owner),
-                    Callee::Virtual(def) => {
-                        callers.entry(*def).or_default().push(info.owner);
-                        for implementor in program.decls.implementors.get(def).into_iter().flatten() {
-                            callers.entry(*implementor).or_default().push(info.owner);
-                        }
-                    }
-                    _ => {}
-                }
-            }
-        }
+        let callers = &self.index.callers;
         let mut out: Vec<DefId> = Vec::new();
         let mut seen = rustc_hash::FxHashSet::default();
         let mut work: Vec<DefId> = mentions.iter().map(|(b, _)| program.body_info(*b).owner).collect();

@@ -9,9 +9,12 @@ mod chain;
 mod decl;
 mod extent;
 mod guard;
+mod index;
 mod mention;
 mod op;
 mod var;
+
+use std::rc::Rc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use uncork_lints::config::ConcurrentMap;
@@ -24,14 +27,16 @@ use uncork_lints::program::{BodyIx, DefId, DefKind};
 use uncork_lints::source::{Location, Span};
 use uncork_lints::ty::Ty;
 
+use self::index::Index;
 use super::Context;
 use super::tree::Tree;
 use crate::change::{Change, Plan, Refusal};
 use crate::edit::Edit;
 
 pub(super) fn plan(cx: &mut Context<'_>, findings: &[&Finding], plan: &mut Plan) {
+    let index = Index::new(cx.analysis);
     for finding in findings {
-        match migrate(cx, finding) {
+        match migrate(cx, &index, finding) {
             Ok(change) => plan.changes.push(change),
             Err(refusal) => plan.refused.push(refusal),
         }
@@ -57,6 +62,7 @@ pub(super) enum Target {
 /// A migration in the making.
 pub(super) struct Migration<'c, 'a> {
     cx: &'c Context<'a>,
+    index: &'c Index<'a>,
     target: Target,
     /// A set, not a map.
     set: bool,
@@ -64,7 +70,7 @@ pub(super) struct Migration<'c, 'a> {
     core: Ty,
     /// `DashMap` or `DashSet` as code there has to say it.
     new_name: String,
-    trees: FxHashMap<BodyIx, Tree<'a>>,
+    trees: FxHashMap<BodyIx, Rc<Tree<'a>>>,
     edits: Vec<Edit>,
     /// Locals that are handles to the place, and those that were guards of it.
     aliases: Vec<(BodyIx, LocalId)>,
@@ -78,7 +84,7 @@ pub(super) struct Migration<'c, 'a> {
     mentioned: FxHashSet<(BodyIx, ExprId)>,
 }
 
-fn migrate(cx: &mut Context<'_>, finding: &Finding) -> Result<Change, Refusal> {
+fn migrate<'a>(cx: &mut Context<'a>, index: &Index<'a>, finding: &Finding) -> Result<Change, Refusal> {
     let blocked = |cx: &Context<'_>, b: Blocked| cx.refuse(finding, b.reason, b.at);
     if cx.options.shared_map_lock.map != ConcurrentMap::Dashmap {
         return Err(cx.refuse(finding, "only a migration to dashmap is made by itself", None));
@@ -89,7 +95,7 @@ fn migrate(cx: &mut Context<'_>, finding: &Finding) -> Result<Change, Refusal> {
     let (target, ty) = target(cx, finding).ok_or_else(|| {
         cx.refuse(finding, "only fields and statics are migrated, not locals", Some(finding.at))
     })?;
-    let mut migration = Migration::new(cx, target, ty).map_err(|b| blocked(cx, b))?;
+    let mut migration = Migration::new(cx, index, target, ty).map_err(|b| blocked(cx, b))?;
     migration.run(&krate).map_err(|b| blocked(cx, b))?;
 
     let safe = migration.loosened.is_empty();
@@ -151,7 +157,7 @@ fn target(cx: &Context<'_>, finding: &Finding) -> Option<(Target, Ty)> {
 }
 
 impl<'c, 'a> Migration<'c, 'a> {
-    fn new(cx: &'c Context<'a>, target: Target, ty: Ty) -> Step<Migration<'c, 'a>> {
+    fn new(cx: &'c Context<'a>, index: &'c Index<'a>, target: Target, ty: Ty) -> Step<Migration<'c, 'a>> {
         let blocked = |reason| Blocked { reason, at: None };
         let shape =
             shape(&cx.analysis.program.knowledge, ty).ok_or(blocked("the map's type is not understood"))?;
@@ -173,6 +179,7 @@ impl<'c, 'a> Migration<'c, 'a> {
         }
         Ok(Migration {
             cx,
+            index,
             target,
             set,
             core: shape.core,
@@ -209,8 +216,7 @@ impl<'c, 'a> Migration<'c, 'a> {
     }
 
     fn tree(&mut self, body: BodyIx) -> &Tree<'a> {
-        let program = &self.cx.analysis.program;
-        self.trees.entry(body).or_insert_with(|| Tree::new(program.body(body)))
+        self.trees.entry(body).or_insert_with(|| self.index.tree(body))
     }
 
     fn replace(&mut self, body: BodyIx, span: Span, text: impl Into<String>) {
