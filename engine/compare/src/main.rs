@@ -116,6 +116,9 @@ fn parent(arguments: &Arguments) -> Result<()> {
         .collect();
     let mut table = Table::new();
     for round in 0..arguments.rounds {
+        // What the disk itself can do, in the same round.
+        let raw = measure::raw_syncs(&arguments.directory, arguments.scale.seconds)?;
+        add(&mut table, "durable single, the disk alone".into(), "raw", raw);
         for name in &chosen {
             eprintln!("round {} of {}: {name}", round + 1, arguments.rounds);
             let directory = arguments.directory.join(format!("uncork-compare-{}-{name}", std::process::id()));
@@ -128,16 +131,20 @@ fn parent(arguments: &Arguments) -> Result<()> {
                 Vec::new()
             });
             for (figure, value) in figures {
-                let at = table.iter().position(|(known, _)| *known == figure).unwrap_or_else(|| {
-                    table.push((figure, BTreeMap::new()));
-                    table.len() - 1
-                });
-                table[at].1.entry(name).or_default().push(value);
+                add(&mut table, figure, name, value);
             }
         }
     }
     print(&table, &chosen, arguments);
     Ok(())
+}
+
+fn add(table: &mut Table, figure: String, name: &'static str, value: f64) {
+    let at = table.iter().position(|(known, _)| *known == figure).unwrap_or_else(|| {
+        table.push((figure, BTreeMap::new()));
+        table.len() - 1
+    });
+    table[at].1.entry(name).or_default().push(value);
 }
 
 fn run_child(name: &str, directory: &Path, arguments: &Arguments) -> Result<Vec<(String, f64)>> {
@@ -173,6 +180,10 @@ fn print(table: &Table, chosen: &[&'static str], arguments: &Arguments) {
     println!("| | {} |", chosen.join(" | "));
     println!("|---|{}", "---|".repeat(chosen.len()));
     for (figure, values) in table {
+        if let Some(raw) = values.get("raw") {
+            println!("| {figure} | {} |", vec![cell(raw); chosen.len()].join(" | "));
+            continue;
+        }
         let cells: Vec<_> =
             chosen.iter().map(|name| values.get(name).map_or("".into(), |values| cell(values))).collect();
         println!("| {figure} | {} |", cells.join(" | "));

@@ -232,6 +232,26 @@ fn singles(peer: &dyn Peer, scale: Scale, writers: u64) -> Result<(f64, f64)> {
     })
 }
 
+/// Writes of 256 bytes into a file of zeros, each synced by itself: syncs a second.
+pub fn raw_syncs(directory: &Path, seconds: f64) -> Result<f64> {
+    use std::os::unix::fs::FileExt;
+    const LENGTH: u64 = 4 << 20;
+    let path = directory.join(format!("uncork-compare-{}-raw", std::process::id()));
+    let file = std::fs::File::create(&path)?;
+    file.write_all_at(&vec![0; LENGTH as usize], 0)?;
+    file.sync_all()?;
+    let started = Instant::now();
+    let mut syncs = 0_u64;
+    while started.elapsed().as_secs_f64() < seconds {
+        file.write_all_at(&[syncs as u8; 256], syncs * 256 % LENGTH)?;
+        file.sync_data()?;
+        syncs += 1;
+    }
+    let rate = syncs as f64 / started.elapsed().as_secs_f64();
+    std::fs::remove_file(&path)?;
+    Ok(rate)
+}
+
 /// Two readers and two durable writers at once.
 fn mixed(peer: &dyn Peer, scale: Scale) -> Result<(f64, f64)> {
     let stop = AtomicBool::new(false);

@@ -13,10 +13,6 @@ use clap::{Parser, Subcommand};
 use uncork_engine::storage::{Disk, Storage};
 use uncork_engine::{Database, Error, Metrics, Options};
 
-// Gives freed memory back to the system, whichever thread frees it; the system's own keeps much of it for each thread.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Looks at, checks, copies and measures databases of the uncork engine.
 #[derive(Debug, Parser)]
 #[command(version)]
