@@ -51,7 +51,10 @@ pub enum VerifyError {
         why: String,
     },
     /// Cargo fails before any change, and not because of the code.
-    #[error("cargo cannot check this project even without the changes, so nothing can be verified:\n{0}")]
+    #[error(
+        "cargo cannot check this project even without the changes, so nothing can be verified ({}); see `cargo check`, \
+         or give `--verify none`", first_error(.0)
+    )]
     Baseline(String),
     /// It took too long.
     #[error("verification took longer than {} s; nothing was changed", .0.as_secs())]
@@ -59,4 +62,25 @@ pub enum VerifyError {
     /// The user asked to stop.
     #[error("interrupted; every file is as it was")]
     Interrupted,
+}
+
+/// The line of cargo's words that says what failed; builds before it and traces after it say nothing.
+fn first_error(words: &str) -> &str {
+    let mut lines = words.lines().map(str::trim).filter(|line| !line.is_empty());
+    let error = lines.clone().find(|line| line.starts_with("error"));
+    error.or_else(|| lines.next_back()).unwrap_or("it says nothing")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_says_why_nothing_can_be_verified() {
+        let words = "   Compiling a v1.0.0\nerror: failed to run custom build command for `b`\n\nCaused by:\n  panicked";
+        let said = VerifyError::Baseline(words.into()).to_string();
+        assert!(said.contains("(error: failed to run custom build command for `b`)"), "{said}");
+        assert_eq!(said.lines().count(), 1);
+        assert_eq!(first_error("  no network\n"), "no network");
+    }
 }
