@@ -73,3 +73,39 @@ fn what_is_left_out_is_looked_at_when_it_is_named() {
     assert_eq!(world.found(&["src/deep/inner.rs"]), ["src/deep/inner.rs:4 lock-unwrap"]);
     assert_eq!(world.found(&["src/deep.rs"]), [""; 0]);
 }
+
+#[test]
+fn the_twin_as_fixed_conforms_and_keeps_only_what_is_left_to_people() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = folder.path();
+    uncork_side_by_side::twin::set_out(Path::new(ROOT), at).expect("a copy");
+    let args = ["fix", "-p", "naive-engine", "--unsafe", "--allow-no-vcs", "--offline"];
+    let before = findings(&uncork(at, &["check", "-p", "naive-engine", "--format", "jsonl"])).len();
+    let ran = uncork(at, &args);
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    let left = findings(&uncork(at, &["check", "-p", "naive-engine", "--format", "jsonl"]));
+    assert!(left.len() < before, "something is fixed: {}", ran.err);
+    let fixable: Vec<String> = left
+        .iter()
+        .filter(|f| !matches!(f["fix"]["applicability"].as_str(), None | Some("display")))
+        .map(|f| format!("{}:{} {}", text(f, "path"), f["line"], text(f, "rule")))
+        .collect();
+    assert!(fixable.is_empty(), "these promise a fix and have none: {fixable:#?}\n{}", ran.err);
+    let suite = std::process::Command::new(env!("CARGO"))
+        .args([
+            "test",
+            "--offline",
+            "--quiet",
+            "--color=never",
+            "-p",
+            "naive-engine",
+            "--test",
+            "conformance",
+        ])
+        .current_dir(at)
+        .env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("fixed-twin"))
+        .env_remove("RUSTFLAGS")
+        .output()
+        .expect("cargo runs");
+    assert!(suite.status.success(), "{}", String::from_utf8_lossy(&suite.stderr));
+}
