@@ -154,7 +154,7 @@ pub mod well_known {
         EMPTY = "", SELF = "self", SELF_TYPE = "Self", CRATE = "crate", SUPER = "super", UNDERSCORE = "_",
         CLONE = "clone", CLONED = "cloned", TO_OWNED = "to_owned", TO_VEC = "to_vec", TO_STRING = "to_string",
         UNWRAP = "unwrap", EXPECT = "expect", DROP = "drop", NEW = "new", DEFAULT = "default",
-        LOCK = "lock", READ = "read", WRITE = "write", DEREF = "deref", INTO_ITER = "into_iter", NEXT = "next",
+        LOCK = "lock", READ = "read", WRITE = "write", WRITE_FMT = "write_fmt", DEREF = "deref", INTO_ITER = "into_iter", NEXT = "next",
         STD = "std", CORE = "core", ALLOC = "alloc", OK = "Ok", ERR = "Err", SOME = "Some", NONE = "None",
         OUTPUT = "Output", ITEM = "Item", TARGET = "Target", ZERO = "0", ONE = "1",
     }

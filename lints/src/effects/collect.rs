@@ -5,11 +5,11 @@ use rustc_hash::FxHashSet;
 use super::graph::{Edge, How};
 use super::{Kind, Object};
 use crate::flow::locks::arguments;
-use crate::flow::{IoClass, Place, PlaceCx, Unit, UnitIx, UnitKind, walk};
+use crate::flow::{IoClass, Place, PlaceCx, Root, Unit, UnitIx, UnitKind, walk};
 use crate::hir::{ExprId, ExprKind, LocalId, MacroCall, MacroKind};
 use crate::infer::Callee;
 use crate::knowledge::{Acquire, Blocking, ClosureUse, Tags};
-use crate::name::Name;
+use crate::name::{Name, well_known};
 use crate::program::{BodyIx, DefId};
 use crate::ty::{Ty, TyKind};
 
@@ -221,11 +221,24 @@ impl<'a> Collector<'a> {
             }
             self.acquire(id, id, tags);
         }
-        if matches!(tags.closure, ClosureUse::InPlace | ClosureUse::Loop | ClosureUse::Lazy) {
+        // What fills a static at its first use runs once in the life of the process, whoever comes first.
+        let filled_once = tags.once && self.on_static(id);
+        if matches!(tags.closure, ClosureUse::InPlace | ClosureUse::Loop | ClosureUse::Lazy) && !filled_once {
             for arg in arguments(self.cx, self.ix, id).into_iter().skip(usize::from(self.is_method(id))) {
                 self.function_value(id, arg, How::Closure);
             }
         }
+    }
+
+    /// A standard stream: writing to it counts no more than `print!` does.
+    fn writes_as_print(&self, writer: ExprId) -> bool {
+        let info = self.cx.program.knowledge.of(self.ty(writer).peel_refs());
+        info.and_then(|i| i.methods.get(&well_known::WRITE_FMT)).is_some_and(|m| m.tags.blocks.is_none())
+    }
+
+    fn on_static(&self, call: ExprId) -> bool {
+        let receiver = arguments(self.cx, self.ix, call).first().and_then(|&e| self.cx.place(self.ix, e));
+        receiver.is_some_and(|place| matches!(place.root, Root::Static(_)))
     }
 
     fn bounded_sender(&self, send: ExprId) -> bool {
@@ -479,6 +492,9 @@ impl<'a> Collector<'a> {
                     return;
                 }
                 let Some(&writer) = m.args.first() else { return };
+                if self.writes_as_print(writer) {
+                    return;
+                }
                 let root = self.root_local(writer);
                 let object = match self.cx.facts.io_class(self.ty(writer)) {
                     IoClass::Io => root.map_or(Object::Other, Object::Local),

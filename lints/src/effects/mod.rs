@@ -129,6 +129,18 @@ impl Effects {
             .collect()
     }
 
+    /// Classes of locks that something waits for. Of others there are `try_` acquisitions only: whoever holds one keeps
+    /// nobody waiting.
+    pub fn waited_classes(&self, program: &Program) -> FxHashSet<Class> {
+        let own = self.direct.iter().flatten().map(|d| d.key);
+        let keys = own.chain(self.summaries.iter().flatten().map(|e| e.key));
+        keys.filter_map(|key| match key {
+            Key::Acquire(ix, mode, _) if !mode.is_try => self.place(ix).class(program),
+            _ => None,
+        })
+        .collect()
+    }
+
     /// An interned place.
     pub fn place(&self, ix: PlaceIx) -> &Place {
         &self.places[ix.0 as usize]

@@ -93,8 +93,15 @@ impl EffectCx<'_> {
     pub fn given(&self, unit: UnitIx, calls: &EventEffect) -> Vec<EventEffect> {
         let Key::Calls(local) = calls.key else { return Vec::new() };
         let mut found = Vec::new();
+        let tests = |unit: UnitIx| {
+            let owner = self.places.program.body_info(self.places.units.get(unit).body).owner;
+            self.places.program.def(owner).in_test
+        };
         for &(_, _, edge) in self.effects.given.iter().filter(|g| g.0 == unit && g.1 == local) {
             let edge = self.effects.edges[edge as usize];
+            if tests(edge.target) && !tests(unit) {
+                continue;
+            }
             for (i, effect) in self.effects.of(edge.target).iter().enumerate() {
                 let key = match effect.key {
                     // What a closure captured is nothing of the unit's.

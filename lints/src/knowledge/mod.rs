@@ -149,6 +149,8 @@ pub struct Tags {
     pub acquire: Option<Acquire>,
     /// What happens to closures given to it.
     pub closure: ClosureUse,
+    /// Runs them when its receiver is first asked only, never again.
+    pub once: bool,
     /// What it does to the collection that is its receiver.
     pub op: Option<Op>,
     /// Waits on a condvar with the guard given and gives it back.

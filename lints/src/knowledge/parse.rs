@@ -309,6 +309,7 @@ fn tags(words: &[String]) -> Result<Tags, String> {
             "in-place" => tags.closure = ClosureUse::InPlace,
             "loop" => tags.closure = ClosureUse::Loop,
             "lazy" => tags.closure = ClosureUse::Lazy,
+            "once" => tags.once = true,
             "spawn" => tags.closure = ClosureUse::Spawn,
             "spawn-future" => tags.spawns_future = true,
             "condvar-wait" => tags.condvar_wait = true,

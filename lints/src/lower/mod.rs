@@ -104,7 +104,7 @@ fn lower_here(
     let mut file: syn::File = match syn::parse_str(&scan.code) {
         Ok(file) => file,
         Err(error) => {
-            let old = if edition == 2015 { old::modern(&scan.code) } else { None };
+            let old = old::modern(&scan.code, edition);
             match old.and_then(|tokens| syn::parse2(tokens).ok()) {
                 Some(file) => file,
                 None => return Err(unreadable(text, scan, &places, &error)),

@@ -1,15 +1,16 @@
 //! Edition 2015 writes two things that the parser, which knows later editions only, does not take: parameters of a
 //! trait's methods without a name (`fn f(u8);`), and trait objects of `Fn` without `dyn` (`Box<Fn() + Send>`). Both are
-//! written as later editions do, in tokens, so that every token keeps its place.
+//! written as later editions do, in tokens, so that every token keeps its place. And `pub impl`, which the compiler's
+//! parser lets pass because an attribute on it may make something else of it, loses its `pub`.
 
 use proc_macro2::{Delimiter, Group, Ident, Punct, Spacing, TokenStream, TokenTree};
 
-/// The tokens of `code` as later editions would have them; `None` if they are no tokens.
-pub(super) fn modern(code: &str) -> Option<TokenStream> {
-    code.parse().ok().map(rewrite)
+/// The tokens of `code`, which is of `edition`, as the parser takes them; `None` if they are no tokens.
+pub(super) fn modern(code: &str, edition: u16) -> Option<TokenStream> {
+    code.parse().ok().map(|tokens| rewrite(tokens, edition == 2015))
 }
 
-fn rewrite(tokens: TokenStream) -> TokenStream {
+fn rewrite(tokens: TokenStream, of_2015: bool) -> TokenStream {
     let mut out: Vec<TokenTree> = Vec::new();
     // After `trait`, the next braces are its body.
     let mut in_trait_head = false;
@@ -17,15 +18,18 @@ fn rewrite(tokens: TokenStream) -> TokenStream {
     while let Some(token) = tokens.next() {
         match token {
             TokenTree::Group(group) => {
-                let is_body = in_trait_head && group.delimiter() == Delimiter::Brace;
+                let is_body = of_2015 && in_trait_head && group.delimiter() == Delimiter::Brace;
                 in_trait_head &= !is_body;
-                let inner = rewrite(group.stream());
+                let inner = rewrite(group.stream(), of_2015);
                 out.push(with_inner(&group, if is_body { name_params(inner) } else { inner }));
             }
             TokenTree::Ident(ident) => {
                 in_trait_head |= ident == "trait";
-                let is_fn = ["Fn", "FnMut", "FnOnce", "FnBox"].iter().any(|name| ident == name);
+                let is_fn = of_2015 && ["Fn", "FnMut", "FnOnce", "FnBox"].iter().any(|name| ident == name);
                 let span = ident.span();
+                if ident == "impl" {
+                    drop_visibility(&mut out);
+                }
                 out.push(ident.into());
                 if is_fn
                     && matches!(tokens.peek(), Some(TokenTree::Group(g)) if g.delimiter() == Delimiter::Parenthesis)
@@ -42,6 +46,18 @@ fn rewrite(tokens: TokenStream) -> TokenStream {
         }
     }
     out.into_iter().collect()
+}
+
+/// Takes `pub` or `pub(crate)` off the end.
+fn drop_visibility(out: &mut Vec<TokenTree>) {
+    let is_pub = |token: &TokenTree| matches!(token, TokenTree::Ident(i) if *i == "pub");
+    let parens =
+        |token: &TokenTree| matches!(token, TokenTree::Group(g) if g.delimiter() == Delimiter::Parenthesis);
+    match &out[..] {
+        [.., last] if is_pub(last) => out.truncate(out.len() - 1),
+        [.., visible, scope] if is_pub(visible) && parens(scope) => out.truncate(out.len() - 2),
+        _ => {}
+    }
 }
 
 /// Where the path at the end of `tokens` begins, if it stands where a type does and not a bound.

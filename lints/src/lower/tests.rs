@@ -252,6 +252,13 @@ fn includes_and_preludes() {
 }
 
 #[test]
+fn an_attribute_may_read_what_the_language_lacks() {
+    let plain = items("#[ext(Name)] impl u8 { fn f(&self) {} } fn g() {}");
+    assert_eq!(items("#[ext(Name)] pub impl u8 { fn f(&self) {} } fn g() {}"), plain);
+    assert_eq!(items("#[ext(Name)] pub(crate) impl u8 { fn f(&self) {} } fn g() {}"), plain);
+}
+
+#[test]
 fn what_cannot_be_read_is_said_in_one_line() {
     let error = |text: &str| match lower_file(text) {
         Err(e) => (e.message, e.span.lo),

@@ -17,6 +17,14 @@ use crate::ty::{Ty, TyKind};
 struct Origin {
     place: PlaceKey,
     acquired: Option<ExprId>,
+    /// It is not the collection but one entry of it (`map.entry(key)`), which can be taken out.
+    entry: bool,
+}
+
+impl Origin {
+    fn of(place: PlaceKey) -> Origin {
+        Origin { place, acquired: None, entry: false }
+    }
 }
 
 /// Walks one body.
@@ -42,9 +50,7 @@ pub(crate) fn walk(program: &Program, ix: BodyIx, types: &BodyTypes) -> BodyUses
             if let Some(local) = binding(body, param.pat)
                 && walker.is_place(types.local(local))
             {
-                walker
-                    .locals
-                    .insert(local, Origin { place: PlaceKey::Param(info.owner, i as u32), acquired: None });
+                walker.locals.insert(local, Origin::of(PlaceKey::Param(info.owner, i as u32)));
             }
         }
     }
@@ -101,6 +107,10 @@ impl Walker<'_> {
     }
 
     fn record_compared(&mut self, origin: Origin, kind: UseKind, expr: ExprId, compared: bool) {
+        // Of an entry only that it goes is told.
+        if origin.entry && kind != UseKind::Op(Op::Remove) {
+            return;
+        }
         let acquired = match kind {
             UseKind::Acquire(_) => Some(expr),
             _ => origin.acquired,
@@ -135,7 +145,7 @@ impl Walker<'_> {
     }
 
     fn returned(&mut self, origin: Option<Origin>) {
-        if let Some(origin) = origin
+        if let Some(origin) = origin.filter(|o| !o.entry)
             && self.program.def(self.owner).kind == DefKind::Fn
         {
             self.out.flows.push((origin.place, PlaceKey::Ret(self.owner)));
@@ -166,7 +176,7 @@ impl Walker<'_> {
                     if self.program.def(def).kind == DefKind::Static
                         && self.is_place(self.types.expr(id)) =>
                 {
-                    Some(Origin { place: PlaceKey::Static(def), acquired: None })
+                    Some(Origin::of(PlaceKey::Static(def)))
                 }
                 _ => None,
             },
@@ -178,7 +188,7 @@ impl Walker<'_> {
                 }
                 let owner = self.field_owner(self.types.expr(*base), *name)?;
                 // A field reached through a guard keeps that guard's acquisition out: it is another place.
-                Some(Origin { place: PlaceKey::Field(owner, *name), acquired: None })
+                Some(Origin::of(PlaceKey::Field(owner, *name)))
             }
             ExprKind::Index { base, index } => {
                 if let Some(origin) = self.expr(*base) {
@@ -281,6 +291,7 @@ impl Walker<'_> {
             }
             ExprKind::Let { pat, scrutinee } => {
                 let origin = self.expr(*scrutinee);
+                self.only_occupied(*pat, origin);
                 self.bind(*pat, origin, *scrutinee);
                 None
             }
@@ -399,6 +410,9 @@ impl Walker<'_> {
 
     /// A place's value is stored in another place: what is done there is done here if they share it.
     fn share(&mut self, origin: Origin, target: PlaceKey, expr: ExprId) {
+        if origin.entry {
+            return;
+        }
         let ty = self.types.expr(expr);
         let shared = shape(&self.program.knowledge, ty).is_some_and(|s| s.handle || s.concurrent)
             || matches!(ty.kind(), TyKind::Ref(..));
@@ -436,6 +450,19 @@ impl Walker<'_> {
         result
     }
 
+    /// `if let Entry::Occupied(entry) = map.entry(key)`: what is not there is not added.
+    fn only_occupied(&mut self, pat: PatId, origin: Option<Origin>) {
+        let occupied = matches!(&self.body.pat(pat).kind, PatKind::TupleStruct { path, .. }
+            if path.segments.last().is_some_and(|s| s.name.as_str() == "Occupied"));
+        if occupied
+            && origin.is_some_and(|o| o.entry)
+            && let Some((_, asked)) = self.out.uses.last_mut()
+            && asked.kind == UseKind::Op(Op::Entry)
+        {
+            asked.kind = UseKind::Op(Op::GetMut);
+        }
+    }
+
     /// Binds a pattern to what an expression stands for.
     fn bind(&mut self, pat: PatId, origin: Option<Origin>, init: ExprId) {
         let body = self.body;
@@ -445,7 +472,7 @@ impl Walker<'_> {
                 let ty = self.types.local(*local);
                 match origin {
                     Some(origin) => {
-                        if self.is_place(ty) {
+                        if origin.entry || self.is_place(ty) {
                             self.locals.insert(*local, origin);
                         } else {
                             self.record(origin, UseKind::Escape, init);
@@ -455,7 +482,7 @@ impl Walker<'_> {
                         // A collection or lock made here: a place of its own.
                         let place = PlaceKey::Local(self.ix, *local);
                         self.out.locals.push((*local, ty));
-                        self.locals.insert(*local, Origin { place, acquired: None });
+                        self.locals.insert(*local, Origin::of(place));
                     }
                     None => {}
                 }
@@ -484,8 +511,7 @@ impl Walker<'_> {
                     // `let Self { map, .. } = self`: the field itself.
                     let field = owner.and_then(|def| {
                         let declared = self.program.decls.field(def, *name)?;
-                        self.is_place(declared)
-                            .then_some(Origin { place: PlaceKey::Field(def, *name), acquired: None })
+                        self.is_place(declared).then_some(Origin::of(PlaceKey::Field(def, *name)))
                     });
                     self.bind(*p, field, init);
                 }
@@ -629,19 +655,25 @@ impl Walker<'_> {
 
     fn pass(&mut self, def: DefId, origins: &[Option<Origin>], shift: u32) {
         for (i, origin) in origins.iter().enumerate() {
-            if let Some(origin) = origin {
+            if let Some(origin) = origin.filter(|o| !o.entry) {
                 self.out.flows.push((origin.place, PlaceKey::Param(def, i as u32 + shift)));
             }
         }
     }
 
     fn ret_of(&self, def: DefId, call: ExprId) -> Option<Origin> {
-        self.is_place(self.types.expr(call)).then_some(Origin { place: PlaceKey::Ret(def), acquired: None })
+        self.is_place(self.types.expr(call)).then_some(Origin::of(PlaceKey::Ret(def)))
     }
 
     fn method(&mut self, id: ExprId, recv: ExprId, name: Name, args: &[ExprId]) -> Option<Origin> {
         let target = self.types.callee(id);
-        let origin = self.expr(recv);
+        let mut origin = self.expr(recv);
+        if let Some(entry) = origin.filter(|o| o.entry) {
+            if matches!(name.as_str(), "remove" | "remove_entry") {
+                self.record(entry, UseKind::Op(Op::Remove), id);
+            }
+            origin = None;
+        }
         let (usage, future) = self.closure_use(target);
         let own = origin.map(|origin| (origin, self.types.expr(recv)));
         let origins = self.closure_args(args, usage, future, own);
@@ -713,7 +745,7 @@ impl Walker<'_> {
             && on.is_some_and(|i| i.container.is_some() || i.concurrent_map || i.bounded)
         {
             self.record(origin, UseKind::Op(op), id);
-            return None;
+            return (op == Op::Entry).then_some(Origin { entry: true, ..origin });
         }
         if matches!(callee, Callee::Ext(p) if p.as_str() == "std::option::Option::take" || p.as_str() == "std::cell::RefCell::take" || p.as_str() == "std::cell::RefCell::replace")
         {

@@ -1,11 +1,15 @@
 //! What the lock rules share: going over guards and what happens while they are held.
 
+use std::cell::OnceCell;
+
+use rustc_hash::FxHashSet;
+
 use crate::Analysis;
 use crate::effects::{EffectCx, EventEffect, How, RootOf, Through, call_span, root_of};
 use crate::finding::{Confidence, Finding, Hop, Level, Severity};
 use crate::flow::cfg::Origin;
 use crate::flow::locks::arguments;
-use crate::flow::{HeldEvent, LockInfo, PlaceCx, TokenFlow, UnitIx, UnitKind};
+use crate::flow::{Class, HeldEvent, LockInfo, PlaceCx, TokenFlow, UnitIx, UnitKind};
 use crate::hir::{ExprId, ExprKind};
 use crate::infer::Callee;
 use crate::knowledge::Blocking;
@@ -28,6 +32,27 @@ pub(super) struct Unit<'a> {
     pub(super) ix: UnitIx,
     pub(super) body: BodyIx,
     pub(super) owner: DefId,
+}
+
+/// Which locks anything waits for; looked up only when a lock is taken by trying.
+pub(super) struct Waited<'a> {
+    a: &'a Analysis,
+    classes: OnceCell<FxHashSet<Class>>,
+}
+
+impl<'a> Waited<'a> {
+    pub(super) fn of(a: &'a Analysis) -> Waited<'a> {
+        Waited { a, classes: OnceCell::new() }
+    }
+
+    /// Whether a guard keeps nobody waiting: its lock is only ever tried.
+    pub(super) fn by_nobody(&self, guard: Guard<'_>) -> bool {
+        let program = &self.a.program;
+        guard.lock.mode.is_try
+            && guard.lock.place.as_ref().and_then(|p| p.class(program)).is_some_and(|class| {
+                !self.classes.get_or_init(|| self.a.effects.waited_classes(program)).contains(&class)
+            })
+    }
 }
 
 /// All units in which a guard lives.

@@ -1,7 +1,8 @@
 //! Blocks, statements, and which temporaries of an initialiser live as long as the block.
 
 use super::Builder;
-use crate::flow::cfg::SlotIx;
+use super::pat::Coverage;
+use crate::flow::cfg::{Action, SlotIx};
 use crate::flow::walk;
 use crate::hir::{Block, BlockKind, ExprId, ExprKind, PatId, PatKind, Stmt};
 use crate::infer::Callee;
@@ -100,6 +101,11 @@ impl Builder<'_> {
                 let here = b.fork();
                 b.cur = other;
                 // Temporaries die before the `else` block, and there is no guard in what did not match.
+                if b.coverage(pat) == Coverage::All
+                    && let Some(slot) = from
+                {
+                    b.act(Action::Drop { slot });
+                }
                 b.drop_above(scope + 1);
                 b.terminating(|b| {
                     let value = b.value(els);

@@ -45,7 +45,7 @@ use crate::flow::cfg::EventKind;
 use crate::flow::{Held, HeldEvent, IoClass};
 use crate::hir::ExprId;
 use crate::rule::{Group, Rule};
-use crate::rules::held::{Guard, Unit, callee_name, grade, units};
+use crate::rules::held::{Guard, Unit, Waited, callee_name, grade, units};
 use crate::ty::Ty;
 
 /// The declaration.
@@ -65,6 +65,7 @@ pub const RULE: Rule = Rule {
 const FAR: u16 = 4;
 
 fn check(a: &Analysis, out: &mut Vec<Finding>) {
+    let waited = Waited::of(a);
     for unit in units(a) {
         for guard in unit.guards() {
             let awaits: Vec<_> = unit
@@ -78,6 +79,7 @@ fn check(a: &Analysis, out: &mut Vec<Finding>) {
                         out.push(blocking(unit, guard, first, &awaits));
                     }
                 }
+                Held::AsyncLock if waited.by_nobody(guard) => {}
                 Held::AsyncLock => {
                     let found = awaits.iter().find_map(|e| Some((*e, slow(unit, guard, e)?)));
                     if let Some((event, effect)) = found {
@@ -127,6 +129,13 @@ fn fix(unit: Unit<'_>, guard: Guard<'_>, awaits: &[&HeldEvent], blocks: bool, f:
     ending::note(found, grade, f);
 }
 
+/// Whether what an await under an async lock waits for is reported here.
+pub(super) fn reports(unit: Unit<'_>, guard: Guard<'_>, event: &HeldEvent) -> bool {
+    guard.lock.held == Held::AsyncLock
+        && event.kind == EventKind::Await
+        && slow(unit, guard, event).is_some_and(|effect| sure(guard, &effect) > Confidence::Low)
+}
+
 /// The I/O that an await under an async lock waits for, unless it is the guarded value's own.
 fn slow(unit: Unit<'_>, guard: Guard<'_>, event: &HeldEvent) -> Option<EventEffect> {
     guard.lock.site?;
@@ -151,20 +160,23 @@ fn own(unit: Unit<'_>, guard: Guard<'_>, effect: &EventEffect, object: Object) -
         && unit.arguments(effect.call).iter().any(|&arg| unit.derives(guard, arg))
 }
 
-fn asynchronous(unit: Unit<'_>, guard: Guard<'_>, event: &HeldEvent, effect: &EventEffect) -> Finding {
-    let lock = unit.lock_name(guard.lock);
-    let (body, cause) = unit.effects().cause(unit.ix, effect);
-    let source = callee_name(unit.a, body, cause);
-    let mut f = unit.finding(&RULE, unit.acquired_at(guard), &lock);
+fn sure(guard: Guard<'_>, effect: &EventEffect) -> Confidence {
     // A lock around nothing is there to be held while one thing is done.
-    let confidence = if guard.lock.guarded == Ty::UNIT || effect.maybe && effect.distance > FAR {
+    if guard.lock.guarded == Ty::UNIT || effect.maybe && effect.distance > FAR {
         Confidence::Low
     } else if effect.maybe || guard.lock.place.is_none() {
         Confidence::Medium
     } else {
         Confidence::High
-    };
-    grade(&mut f, Level::Warn, Severity::High, confidence);
+    }
+}
+
+fn asynchronous(unit: Unit<'_>, guard: Guard<'_>, event: &HeldEvent, effect: &EventEffect) -> Finding {
+    let lock = unit.lock_name(guard.lock);
+    let (body, cause) = unit.effects().cause(unit.ix, effect);
+    let source = callee_name(unit.a, body, cause);
+    let mut f = unit.finding(&RULE, unit.acquired_at(guard), &lock);
+    grade(&mut f, Level::Warn, Severity::High, sure(guard, effect));
     f.message =
         format!("`{lock}` stays locked while `{source}` is awaited, which waits for I/O or without bound");
     f.label = "guard taken here".to_owned();

@@ -43,6 +43,7 @@
 use rustc_hash::FxHashSet;
 
 use super::ending::{self, Cx, Ending};
+use super::lock_across_await;
 use crate::Analysis;
 use crate::effects::{EventEffect, Key, Object};
 use crate::finding::{Applicability, Confidence, Finding, Level, Related, Severity};
@@ -51,7 +52,7 @@ use crate::hir::ExprId;
 use crate::infer::Callee;
 use crate::knowledge::{Blocking, Container};
 use crate::rule::{Group, Rule};
-use crate::rules::held::{Guard, Unit, blocks_on, callee_name, units};
+use crate::rules::held::{Guard, Unit, Waited, blocks_on, callee_name, units};
 use crate::ty::Ty;
 
 /// The declaration.
@@ -74,6 +75,7 @@ struct Hit<'a> {
 }
 
 fn check(a: &Analysis, out: &mut Vec<Finding>) {
+    let waited = Waited::of(a);
     for unit in units(a) {
         let mut hits: Vec<Vec<Hit<'_>>> = Vec::new();
         hits.resize_with(a.flow.regions(unit.ix).tokens.len(), Vec::new);
@@ -95,6 +97,9 @@ fn check(a: &Analysis, out: &mut Vec<Finding>) {
                         || guard.lock.site.is_none()
                         || guard.lock.held == Held::Cell
                         || !seen.insert(token)
+                        || waited.by_nobody(guard)
+                        || guard.lock.place.as_ref().is_some_and(|p| unit.cx().is_own(p))
+                        || lock_across_await::reports(unit, guard, event)
                         || own_io(unit, guard, &effect, object)
                     {
                         continue;

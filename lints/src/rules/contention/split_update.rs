@@ -142,14 +142,26 @@ fn seen_values(unit: Unit<'_>, body: &Body, first: Guard<'_>) -> Vec<LocalId> {
 }
 
 fn contains_or_derives(unit: Unit<'_>, body: &Body, source: ExprId, first: Guard<'_>) -> bool {
+    !unit.cx().facts.holds_guard(unit.a.types[unit.body.0 as usize].expr(source))
+        && value_has(body, source, first)
+}
+
+/// Whether a value has something of a guard in it: of a block only what it ends in counts, not what it does before.
+fn value_has(body: &Body, value: ExprId, guard: Guard<'_>) -> bool {
     let mut found = false;
-    walk::for_each_below(body, source, &mut |id| {
-        found |= Some(id) == first.lock.site
-            || matches!(body.expr(id).kind, ExprKind::Local(l) if first.flow.locals.contains(&l));
-        // A block's value is its own business.
-        !found && !matches!(body.expr(id).kind, ExprKind::Closure(_))
+    walk::for_each_below(body, value, &mut |id| {
+        match &body.expr(id).kind {
+            ExprKind::Local(l) => found |= guard.flow.locals.contains(l),
+            ExprKind::Block(block) => {
+                found |= block.tail.is_some_and(|tail| value_has(body, tail, guard));
+                return false;
+            }
+            ExprKind::Closure(_) => return false,
+            _ => found |= Some(id) == guard.lock.site,
+        }
+        !found
     });
-    found && !unit.cx().facts.holds_guard(unit.a.types[unit.body.0 as usize].expr(source))
+    found
 }
 
 /// A change made through the second guard.
