@@ -39,7 +39,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::Analysis;
 use crate::effects::{EventEffect, Key, Kind};
 use crate::finding::{Confidence, Finding, Hop, Level, Related, Severity};
-use crate::flow::{Class, ClassOf, Held, Place, Root, Step, walk};
+use crate::flow::{Class, ClassOf, Held, Place, Root, Step, UnitIx, UnitKind, walk};
 use crate::hir::{BinaryOp, ExprKind};
 use crate::rule::{Group, Rule};
 use crate::rules::held::{Guard, Unit, units};
@@ -80,6 +80,7 @@ fn check(a: &Analysis, out: &mut Vec<Finding>) {
         }
         collect(unit, &mut edges);
     }
+    leave_out_new(&mut edges);
     let mut nodes: Vec<Class> = edges.keys().flat_map(|&(a, b)| [a, b]).collect();
     nodes.sort_unstable();
     nodes.dedup();
@@ -134,6 +135,26 @@ fn collect<'a>(unit: Unit<'a>, edges: &mut Edges<'a>) {
             }
         }
     }
+}
+
+/// Takes out locks that a function makes in each call and that only it orders: the other thread of a ring would need the
+/// very lock that this call made.
+fn leave_out_new(edges: &mut Edges<'_>) {
+    let mut only_in: FxHashMap<Class, Option<UnitIx>> = FxHashMap::default();
+    for (&(from, to), sites) in edges.iter() {
+        for class in [from, to] {
+            for site in sites.iter().filter(|_| matches!(class.what, ClassOf::Local(..))) {
+                let own = site.unit.a.flow.units.get(site.unit.ix).kind == UnitKind::Item;
+                let here = own.then_some(site.unit.ix);
+                only_in
+                    .entry(class)
+                    .and_modify(|unit| *unit = unit.filter(|&u| Some(u) == here))
+                    .or_insert(here);
+            }
+        }
+    }
+    let new = |class: &Class| only_in.get(class).is_some_and(Option::is_some);
+    edges.retain(|(from, to), _| !new(from) && !new(to));
 }
 
 /// The node of a place: locks that only a parameter names are nobody's yet.
