@@ -111,11 +111,13 @@ pub(crate) struct Counters {
     pub(crate) commits: Counter,
     pub(crate) groups: Counter,
     pub(crate) conflicts: Counter,
+    pub(crate) early_flushes: Counter,
     pub(crate) log_bytes: Counter,
     pub(crate) flushed_bytes: Counter,
     pub(crate) compacted_bytes: Counter,
     pub(crate) get: Histogram,
     pub(crate) commit: Histogram,
+    pub(crate) turn: Histogram,
     pub(crate) sync: Histogram,
     pub(crate) flush: Histogram,
     pub(crate) compact: Histogram,
@@ -142,6 +144,8 @@ pub struct Metrics {
     pub groups: u64,
     /// Transactions refused because of a conflict.
     pub conflicts: u64,
+    /// Memtables flushed before they were full, because all together had come to 80 % of what they may take.
+    pub early_flushes: u64,
     /// Bytes of commits written to the log.
     pub log_bytes: u64,
     /// Bytes written by flushes.
@@ -152,6 +156,8 @@ pub struct Metrics {
     pub get: Latency,
     /// Commits, from the call to its return.
     pub commit: Latency,
+    /// How long commits waited until those before them were done: the time spent on what others hold.
+    pub turn: Latency,
     /// Syncs of the log.
     pub sync: Latency,
     /// Flushes of a memtable.
@@ -160,7 +166,8 @@ pub struct Metrics {
     pub compact: Latency,
     /// Waits of writers for flushes or compaction.
     pub stall: Latency,
-    /// Blocks found in the cache, and not.
+    /// Blocks found in the cache, and not. Blocks that stay with their run are not counted: reading one touches nothing
+    /// that threads share.
     pub cache: (u64, u64),
     /// Memory in use, and the budget.
     pub memory: Memory,
@@ -176,6 +183,15 @@ pub struct Metrics {
     pub snapshots: usize,
     /// The newest visible commit.
     pub sequence: u64,
+}
+
+impl Metrics {
+    /// Share of the blocks asked of the cache that were there.
+    #[must_use]
+    pub fn hit_rate(&self) -> f64 {
+        let (hits, misses) = self.cache;
+        hits as f64 / (hits + misses).max(1) as f64
+    }
 }
 
 /// Heap by use, in bytes.

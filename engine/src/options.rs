@@ -65,6 +65,18 @@ impl Default for Options {
 pub const MIN_BUDGET: u64 = 1 << 20;
 
 impl Options {
+    /// For a program that opens a database for a moment at a time and can make again what is in it: little memory, small
+    /// files, and no commit waits for the disk. Goes well with [`crate::storage::Disk::without_sync`].
+    #[must_use]
+    pub fn brief() -> Self {
+        Self {
+            memory_budget: 32 << 20,
+            log: LogOptions { segment_bytes: 1 << 20, ..LogOptions::default() },
+            durability: Durability::Buffered,
+            ..Self::default()
+        }
+    }
+
     /// Checks the options and fills in what depends on others.
     pub(crate) fn settle(mut self) -> Result<Self> {
         if self.memory_budget < MIN_BUDGET {
@@ -86,7 +98,7 @@ impl Options {
         let run = &mut self.compaction.run;
         run.hash_index_keys = run.hash_index_keys.min((self.memory_budget / 256) as usize);
         run.bloom_keys = run.bloom_keys.min((self.memory_budget / 128) as usize);
-        self.compaction.base_run_bytes = self.compaction.base_run_bytes.min(self.memory_budget / 4);
+        self.compaction.base_run_bytes = self.compaction.base_run_bytes.min(self.memory_budget / 8);
         Ok(self)
     }
 }

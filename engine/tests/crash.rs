@@ -440,7 +440,10 @@ fn on_a_full_disk_commits_fail_and_reads_go_on() {
         assert_eq!(found(&db), model);
         drop((table, db));
         disk.restart();
+        disk.set_faults(Faults { capacity: Some(0), ..Faults::default() });
         let db = Database::open_on(Arc::new(disk.clone()), "/db", options()).unwrap();
+        assert_eq!(found(&db), model, "opened and read while the disk is full");
+        assert!(matches!(db.table("t").unwrap().put(b"k", &[1; 400]), Err(Error::DiskFull { .. })));
         assert_eq!(found(&db), model);
     }
     assert!(refused > 100, "{refused}");

@@ -155,5 +155,7 @@ fn the_command_dumps_loads_backs_up_and_checks() {
         directory.path().as_ref(),
         "--value-bytes=50".as_ref(),
     ];
-    assert!(command(&bench).contains("full scan"));
+    let table = command(&bench);
+    assert!(table.contains("full scan") && table.contains("open, 10 gets, close"), "{table}");
+    assert!(table.lines().all(|line| line.chars().count() <= 60), "readable at 60 columns:\n{table}");
 }

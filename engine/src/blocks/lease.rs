@@ -37,6 +37,11 @@ impl<T> Leased<T> {
         Self { leases: (0..LEASES).map(|_| Arc::new(Lease(Arc::clone(&value)))).collect() }
     }
 
+    /// Whether nobody holds a lease.
+    pub fn is_unshared(&self) -> bool {
+        self.leases.iter().all(|lease| Arc::strong_count(lease) == 1)
+    }
+
     /// The lease of the calling thread.
     #[inline]
     pub fn lease(&self) -> &Arc<Lease<T>> {
@@ -78,5 +83,9 @@ mod tests {
             std::thread::scope(|scope| scope.spawn(|| (&raw const **leased.lease()).addr()).join().unwrap());
         assert_ne!(mine.addr(), other);
         assert_eq!(***leased.lease(), 5);
+        let held = Arc::clone(leased.lease());
+        assert!(!leased.is_unshared());
+        drop(held);
+        assert!(leased.is_unshared());
     }
 }

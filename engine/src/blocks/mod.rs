@@ -4,3 +4,4 @@ pub mod cache;
 pub mod lease;
 pub mod pinned;
 pub mod pool;
+pub(crate) mod resident;

@@ -38,6 +38,8 @@ pub(crate) struct Commit {
     pub(crate) sync: bool,
     /// What it depends on, if it is a transaction.
     pub(crate) reads: Option<ReadSet>,
+    /// When it was handed in.
+    pub(crate) submitted: Instant,
 }
 
 /// All that the leader of the moment has to itself.
@@ -104,6 +106,7 @@ impl Leader {
     /// Gives each commit that conflicts with none before it the next sequence.
     fn number(&mut self, jobs: &[Job]) -> Vec<Result<Sequence>> {
         let watched = self.shared.transactions.watched();
+        let now = Instant::now();
         let mut next = self.last;
         if watched.is_none() {
             self.window.skip(self.last);
@@ -112,6 +115,7 @@ impl Leader {
             .iter()
             .map(|job| {
                 let Job::Commit(commit) = job else { return Ok(self.last) };
+                self.shared.metrics.turn.record(now.saturating_duration_since(commit.submitted));
                 if commit.reads.as_ref().is_some_and(|reads| !self.window.allows(reads)) {
                     self.shared.metrics.conflicts.add(1);
                     return Err(Error::Conflict);
@@ -148,7 +152,7 @@ impl Leader {
             shared.metrics.sync.record(started.elapsed());
             shared.durable.store(self.last + bodies.len() as u64, Ordering::Release);
         }
-        if shared.log.wants_segment() {
+        if self.writer.nears_the_end() && shared.log.wants_segment() {
             shared.signal.segment();
         }
         Ok(())
@@ -165,6 +169,7 @@ impl Leader {
             && let Some(largest) = tables.largest_memtable()
         {
             // Many small tables: the largest memtable makes room.
+            self.shared.metrics.early_flushes.add(1);
             self.freeze(largest);
         }
     }

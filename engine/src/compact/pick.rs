@@ -40,7 +40,7 @@ impl Default for CompactOptions {
 }
 
 /// What back-pressure asks of a writer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Pressure {
     /// Go on.
     None,
@@ -53,6 +53,13 @@ pub enum Pressure {
 /// Longest delay of a single write before writers are stopped.
 const LONGEST_DELAY: Duration = Duration::from_millis(4);
 
+impl Pressure {
+    /// A delay that grows with how much of the way from the first warning to a stop is behind.
+    pub(crate) fn growing(behind: usize, whole: usize) -> Self {
+        Self::Delay(LONGEST_DELAY.mul_f64(behind as f64 / whole.max(1) as f64))
+    }
+}
+
 impl CompactOptions {
     /// What a writer should do while there are `young` young runs. Delays grow with the backlog, so that writers slow
     /// down long before they would have to stop.
@@ -63,10 +70,7 @@ impl CompactOptions {
         }
         match young.checked_sub(self.young_slow) {
             None => Pressure::None,
-            Some(over) => {
-                let steps = (self.young_stop - self.young_slow).max(1) as u32;
-                Pressure::Delay(LONGEST_DELAY * (over as u32 + 1) / steps)
-            }
+            Some(over) => Pressure::growing(over + 1, self.young_stop.saturating_sub(self.young_slow)),
         }
     }
 }

@@ -1,14 +1,17 @@
 //! What the parts of an open database share.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use crossbeam_utils::CachePadded;
 use parking_lot::{Condvar, Mutex};
 
+use super::retired::Retired;
 use super::table::{TableInner, Tables};
 use crate::batch::WriteBatch;
 use crate::blocks::pool::ReadPool;
@@ -46,10 +49,12 @@ pub(crate) struct Shared {
     pub(crate) log: Arc<Log>,
     pub(crate) next_run: AtomicU64,
     pub(crate) pool: Arc<ReadPool>,
+    pub(crate) retired: Retired,
     pub(crate) limiter: RateLimiter,
     pub(crate) metrics: Counters,
     pub(crate) budget: Budget,
     pub(crate) signal: Signal,
+    pub(crate) failing: Failing,
     pub(crate) stop: AtomicBool,
     poison: OnceLock<Arc<str>>,
 }
@@ -109,9 +114,11 @@ impl Shared {
             next_run: AtomicU64::new(next_run),
             budget: Budget::new(options.memory_budget, Arc::clone(&pool)),
             pool,
+            retired: Retired::default(),
             limiter: RateLimiter::new(options.compaction_rate),
             metrics: Counters::default(),
             signal: Signal::default(),
+            failing: Failing::default(),
             stop: AtomicBool::new(false),
             poison: OnceLock::new(),
             options,
@@ -148,11 +155,23 @@ impl Shared {
 }
 
 /// Work that is due, and those who wait for it or for its end.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Signal {
     due: Mutex<Due>,
     work: Condvar,
     relief: Condvar,
+    /// Starts the threads that do the work; `false` if there can be none. None: writers do it themselves.
+    start: OnceLock<Box<dyn Fn() -> bool + Send + Sync>>,
+    started: AtomicBool,
+}
+
+impl fmt::Debug for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signal")
+            .field("due", &self.due)
+            .field("started", &self.started)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Which work is due.
@@ -168,6 +187,29 @@ impl Signal {
     fn raise(&self, change: impl FnOnce(&mut Due)) {
         change(&mut self.due.lock());
         self.work.notify_all();
+        self.start();
+    }
+
+    /// How to start threads once there is work. What is due already is not waited for.
+    pub(crate) fn set_start(&self, start: impl Fn() -> bool + Send + Sync + 'static) {
+        let _set_once = self.start.set(Box::new(start));
+        if *self.due.lock() != Due::default() {
+            self.start();
+        }
+    }
+
+    fn start(&self) {
+        if let Some(start) = self.start.get()
+            && !self.started.swap(true, Ordering::AcqRel)
+            && !start()
+        {
+            self.started.store(false, Ordering::Release);
+        }
+    }
+
+    /// Whether threads do the work.
+    pub(crate) fn has_threads(&self) -> bool {
+        self.started.load(Ordering::Acquire)
     }
 
     pub(crate) fn flush(&self) {
@@ -183,19 +225,24 @@ impl Signal {
     }
 
     pub(crate) fn stop(&self) {
-        self.raise(|due| due.stop = true);
+        self.due.lock().stop = true;
+        self.work.notify_all();
         self.wake_writers();
     }
 
-    /// Takes what `pick` picks, waiting for it if need be.
-    pub(crate) fn wait(&self, pick: impl Fn(&mut Due) -> Due) -> Due {
+    /// Takes what `pick` picks, waiting for it if need be, with some patience or any.
+    pub(crate) fn wait(&self, pick: impl Fn(&mut Due) -> Due, patience: Option<Duration>) -> Due {
         let mut due = self.due.lock();
         loop {
             let taken = pick(&mut due);
             if taken != Due::default() {
                 return taken;
             }
-            self.work.wait(&mut due);
+            match patience {
+                None => self.work.wait(&mut due),
+                Some(patience) if self.work.wait_for(&mut due, patience).timed_out() => return taken,
+                Some(_) => {}
+            }
         }
     }
 
@@ -215,6 +262,21 @@ impl Signal {
     }
 }
 
+/// What flushes and merges failed with the last time, if they did. Nothing is lost by that, but while it goes on writers
+/// wait in vain: they are told instead.
+#[derive(Debug, Default)]
+pub(crate) struct Failing {
+    pub(crate) flush: Mutex<Option<Error>>,
+    pub(crate) compact: Mutex<Option<Error>>,
+}
+
+impl Failing {
+    fn error(&self) -> Option<Error> {
+        let flush = self.flush.lock().clone();
+        flush.or_else(|| self.compact.lock().clone())
+    }
+}
+
 /// An open database without its threads.
 #[derive(Debug)]
 pub(crate) struct Core {
@@ -225,6 +287,8 @@ pub(crate) struct Core {
     /// Flushes and merges, by hand and in the background, take turns, each kind with its own.
     pub(crate) flushing: Turnstile,
     pub(crate) compacting: Turnstile,
+    /// Threads for work behind the writers' backs; started when there is some.
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// Lets one thread at a time through. The lock is held for a moment only, not while work is done.
@@ -257,7 +321,49 @@ impl Drop for Turn<'_> {
     }
 }
 
+impl Drop for Core {
+    /// Nobody has the database or a table of it any more. Tables hold what they share, which holds them.
+    fn drop(&mut self) {
+        self.shared.tables.store(Arc::default());
+    }
+}
+
 impl Core {
+    pub(crate) fn new(shared: Arc<Shared>, queue: Queue<Leader>, lock: Lock) -> Self {
+        Self {
+            shared,
+            queue,
+            lock: Mutex::new(Some(lock)),
+            closed: AtomicBool::new(false),
+            flushing: Turnstile::default(),
+            compacting: Turnstile::default(),
+            threads: Mutex::default(),
+        }
+    }
+
+    /// Starts the threads for flushes and merges. `false`: the system has none to give, or the database is closing.
+    pub(crate) fn start_threads(self: &Arc<Self>) -> bool {
+        let mut threads = self.threads.lock();
+        if self.closed.load(Ordering::Acquire) {
+            return false;
+        }
+        let loops = [("uncork-flush", Self::flush_loop as fn(&Self)), ("uncork-compact", Self::compact_loop)];
+        loops.into_iter().skip(threads.len()).all(|(name, work)| {
+            let core = Arc::clone(self);
+            let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || work(&core));
+            thread.map(|thread| threads.push(thread)).is_ok()
+        })
+    }
+
+    /// Waits for the threads to end, which have been told to.
+    pub(crate) fn join_threads(&self) {
+        let threads = std::mem::take(&mut *self.threads.lock());
+        for thread in threads {
+            // A panic in the background was reported where it happened; the log has all that matters.
+            let _ended = thread.join();
+        }
+    }
+
     /// Commits a batch.
     pub(crate) fn commit(&self, batch: &WriteBatch, durability: Durability) -> Result<()> {
         self.commit_with(batch, durability, None).map(drop)
@@ -275,10 +381,15 @@ impl Core {
         }
         let started = Instant::now();
         self.hold_back()?;
-        let commit = Commit { body: Arc::from(batch.bytes()), sync: durability == Durability::Sync, reads };
+        let commit = Commit {
+            body: Arc::from(batch.bytes()),
+            sync: durability == Durability::Sync,
+            reads,
+            submitted: Instant::now(),
+        };
         let sequence = self.submit(Job::Commit(commit))?;
         self.shared.metrics.commit.record(started.elapsed());
-        if !self.shared.options.background {
+        if !self.shared.signal.has_threads() {
             self.run_due();
         }
         Ok(sequence)
@@ -309,11 +420,9 @@ impl Core {
             if self.closed.load(Ordering::Acquire) {
                 return Err(Error::Closed);
             }
-            let full = shared.budget.must_wait(shared.options.write_buffer_bytes);
-            let pressure = if full { Pressure::Stop } else { self.pressure() };
-            match pressure {
+            match self.pressure() {
                 Pressure::None => break,
-                Pressure::Delay(delay) if shared.options.background => {
+                Pressure::Delay(delay) if shared.signal.has_threads() => {
                     shared.metrics.stall.record(delay);
                     std::thread::sleep(delay);
                     break;
@@ -321,7 +430,13 @@ impl Core {
                 Pressure::Delay(_) => break,
                 Pressure::Stop => {
                     since.get_or_insert_with(Instant::now);
-                    if shared.options.background {
+                    if shared.signal.has_threads() {
+                        if let Some(error) = shared.failing.error() {
+                            // Perhaps the next writer has more luck.
+                            shared.signal.flush();
+                            shared.signal.compact();
+                            return Err(error);
+                        }
                         shared.signal.wait_for_relief();
                     } else {
                         self.run_due();
@@ -338,8 +453,13 @@ impl Core {
 
     fn pressure(&self) -> Pressure {
         let tables = self.shared.tables.load();
-        let young = tables.iter().map(|table| table.view.load().young.len()).max().unwrap_or(0);
-        self.shared.options.compaction.pressure(young)
+        let (mut held, mut young) = (0, 0);
+        for table in tables.iter() {
+            let view = table.view.load();
+            held += view.memtables().map(|memtable| memtable.bytes()).sum::<usize>();
+            young = young.max(view.young.len());
+        }
+        self.shared.options.compaction.pressure(young).max(self.shared.budget.pressure(held))
     }
 
     /// A snapshot of what is visible now.

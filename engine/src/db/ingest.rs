@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::core::{RUNS, Shared};
-use super::maintenance::{discard, open_run, undo};
+use super::maintenance::{open_run, undo};
 use super::table::{Table, TableInner, View};
 use crate::batch::WriteBatch;
 use crate::commit::Job;
@@ -134,7 +134,8 @@ impl Install {
                 base: Arc::from(base),
             }
         });
-        discard(removed);
+        drop(view);
+        shared.retired.runs(removed);
         shared.signal.compact();
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::core::{Core, Due, RUNS, Shared};
 use super::table::{TableInner, View};
@@ -15,15 +15,19 @@ use crate::memtable::Memtable;
 use crate::merge::Cursor;
 use crate::run::{Run, RunId, RunMeta, RunOptions, RunWriter};
 
+/// How soon to see again whether readers have let go of what is no longer part of a table.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
 impl Core {
     /// The flushing thread.
     pub(crate) fn flush_loop(&self) {
         loop {
-            let due = self.shared.signal.wait(|due| {
+            let pick = |due: &mut Due| {
                 let taken = Due { compact: false, ..*due };
                 *due = Due { stop: due.stop, compact: due.compact, ..Due::default() };
                 taken
-            });
+            };
+            let due = self.shared.signal.wait(pick, None);
             if due.stop {
                 return;
             }
@@ -34,11 +38,13 @@ impl Core {
     /// The merging thread.
     pub(crate) fn compact_loop(&self) {
         loop {
-            let due = self.shared.signal.wait(|due| {
+            let pick = |due: &mut Due| {
                 let taken = Due { compact: due.compact, stop: due.stop, ..Due::default() };
                 due.compact = false;
                 taken
-            });
+            };
+            let patience = (!self.shared.retired.is_empty()).then_some(LOOK_AGAIN);
+            let due = self.shared.signal.wait(pick, patience);
             if due.stop {
                 return;
             }
@@ -62,16 +68,17 @@ impl Core {
             return;
         }
         // Failures here lose nothing: the log still has what was not flushed, the inputs of a merge stay. The next
-        // occasion tries again, and a failure that matters poisons the database.
+        // occasion tries again, a failure that matters poisons the database, and writers that would wait are told.
         if due.segment {
             let _tried = self.shared.log.prepare();
         }
         if due.flush {
-            let _tried = self.flush_frozen();
+            *self.shared.failing.flush.lock() = self.flush_frozen().err();
         }
         if due.compact {
-            let _tried = self.compact_all(false);
+            *self.shared.failing.compact.lock() = self.compact_all(false).err();
         }
+        self.shared.retired.release();
     }
 
     /// Flushes what is frozen, in all tables.
@@ -103,6 +110,8 @@ impl Core {
             let Some(oldest) = table.view.load().frozen.last().map(Arc::clone) else { return Ok(()) };
             self.flush(table, &oldest)?;
             drop(turn);
+            drop(oldest);
+            self.shared.retired.release();
         }
     }
 
@@ -142,6 +151,7 @@ impl Core {
             young: opened.iter().chain(&view.young).map(Arc::clone).collect(),
             base: Arc::clone(&view.base),
         });
+        shared.retired.memtables([Arc::clone(memtable)]);
         shared.budget.thawed(memtable.bytes());
         shared.signal.wake_writers();
         shared.signal.compact();
@@ -194,8 +204,14 @@ impl Core {
             outputs.into_iter().map(|meta| RunRecord { meta, base_sequence: None }).collect();
         let opened = records.iter().map(|record| open_run(shared, record)).collect::<Result<Vec<_>>>()?;
         install_merge(shared, table, &merge, records, opened)?;
+        drop(merge);
         shared.metrics.compact.record(started.elapsed());
         shared.signal.wake_writers();
+        shared.retired.release();
+        if !shared.retired.is_empty() {
+            // Somebody still reads what was merged: the merging thread looks again.
+            shared.signal.compact();
+        }
         Ok(true)
     }
 }
@@ -314,8 +330,6 @@ fn install_merge(
         }
         View { active: Arc::clone(&view.active), frozen: view.frozen.clone(), young, base: Arc::from(base) }
     });
-    for run in merge.young.iter().chain(&merge.base) {
-        run.remove_on_drop();
-    }
+    shared.retired.runs(merge.young.iter().chain(&merge.base).map(Arc::clone));
     Ok(())
 }

@@ -7,6 +7,7 @@ mod dump;
 pub(crate) mod ingest;
 mod maintenance;
 mod open;
+mod retired;
 mod salvage;
 pub(crate) mod table;
 mod tables;
@@ -16,9 +17,6 @@ use std::ops::RangeBounds;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread::JoinHandle;
-
-use parking_lot::Mutex;
 
 use self::core::Core;
 use crate::batch::WriteBatch;
@@ -45,7 +43,6 @@ pub struct Database {
 /// Closes the database when the last [`Database`] goes. Tables and snapshots may outlive it: they read, but do not write.
 struct Handle {
     core: Arc<Core>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl fmt::Debug for Handle {
@@ -70,21 +67,13 @@ impl Database {
     /// Opens a database on a storage of one's own, a simulated disk for example.
     pub fn open_on(storage: Arc<dyn Storage>, path: impl AsRef<Path>, options: Options) -> Result<Self> {
         let core = Arc::new(open::open(storage, path.as_ref(), options)?);
-        let mut threads = Vec::new();
         if core.shared.options.background {
-            for (name, work) in [
-                ("uncork-flush", Core::flush_loop as fn(&Core)),
-                ("uncork-compact", Core::compact_loop as fn(&Core)),
-            ] {
-                let core = Arc::clone(&core);
-                let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || work(&core));
-                threads.push(thread.map_err(|error| Error::io("start a thread for", path.as_ref(), error))?);
-            }
-            core.shared.signal.compact();
+            let weak = Arc::downgrade(&core);
+            core.shared.signal.set_start(move || weak.upgrade().is_some_and(|core| core.start_threads()));
         } else {
             core.run_due();
         }
-        Ok(Self { handle: Arc::new(Handle { core, threads: Mutex::new(threads) }) })
+        Ok(Self { handle: Arc::new(Handle { core }) })
     }
 
     fn core(&self) -> &Arc<Core> {
@@ -204,7 +193,9 @@ impl Database {
             flushed_bytes: live.flushed_bytes.sum(),
             compacted_bytes: live.compacted_bytes.sum(),
             get: live.get.summary(),
+            early_flushes: live.early_flushes.sum(),
             commit: live.commit.summary(),
+            turn: live.turn.summary(),
             sync: live.sync.summary(),
             flush: live.flush.summary(),
             compact: live.compact.summary(),
@@ -253,11 +244,8 @@ impl Handle {
         core.closed.store(true, Ordering::Release);
         core.shared.stop.store(true, Ordering::Release);
         core.shared.signal.stop();
-        let threads = std::mem::take(&mut *self.threads.lock());
-        for thread in threads {
-            // A panic in the background was reported where it happened; the log has all that matters.
-            let _ended = thread.join();
-        }
+        core.join_threads();
+        core.shared.retired.release();
         // The leader goes, and with it the writer of the log; commits still under way finish first.
         while matches!(core.queue.close(), Ok(None)) {
             std::thread::yield_now();

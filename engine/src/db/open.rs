@@ -8,15 +8,15 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use arc_swap::ArcSwap;
-use parking_lot::Mutex;
 
-use super::core::{Core, LOG, RUNS, Shared, Turnstile};
+use super::core::{Core, LOG, RUNS, Shared};
 use super::maintenance::open_run;
 use super::table::{TableInner, Tables, View};
 use crate::batch::TableId;
 use crate::blocks::pool::ReadPool;
 use crate::budget::Budget;
 use crate::commit::{GROUP_BYTES, Leader, Queue, Window};
+use crate::compact;
 use crate::error::{Error, IoContext, Result};
 use crate::key::Sequence;
 use crate::log::recover::{self, Known};
@@ -29,6 +29,9 @@ use crate::storage::{self, Lock, Open, Storage};
 
 /// Name of the file that a running database holds locked, with its process number in it.
 const LOCK: &str = "LOCK";
+
+/// Segments of the log that may be left from earlier lives.
+const MOST_SEGMENTS: usize = 4;
 
 /// A commit read back from the log.
 type Recovered = Vec<(Sequence, Arc<[u8]>)>;
@@ -77,8 +80,9 @@ pub(crate) fn open(storage: Arc<dyn Storage>, directory: &Path, options: Options
         recovered.next,
     );
     let log = Arc::new(log);
-    log.release(state.in_runs)?;
-    let writer = Writer::new(Arc::clone(&log), last)?;
+    // What the archive does not take now is offered again after each flush.
+    let _still_kept = log.release(state.in_runs);
+    let writer = Writer::new(Arc::clone(&log), last);
     let pool = Arc::new(ReadPool::new(Budget::reads(options.memory_budget), options.read_mode));
     let window = Window::new(Budget::window_limit(options.memory_budget), last);
     let next_run = state.next_run.max(1);
@@ -86,15 +90,9 @@ pub(crate) fn open(storage: Arc<dyn Storage>, directory: &Path, options: Options
     let shared = Arc::new(Shared::new(storage, path, options, manifest, log, pool, last, next_run));
     shared.tables.store(Arc::new(open_tables(&shared, &state)?));
     replay(&shared, &state, commits);
+    raise_what_is_due(&shared);
     let leader = Leader { shared: Arc::clone(&shared), writer, window, last, content, vouched };
-    Ok(Core {
-        queue: Queue::new(leader, GROUP_BYTES, MAX_COMMITS),
-        shared,
-        lock: Mutex::new(Some(lock)),
-        closed: AtomicBool::new(false),
-        flushing: Turnstile::default(),
-        compacting: Turnstile::default(),
-    })
+    Ok(Core::new(shared, Queue::new(leader, GROUP_BYTES, MAX_COMMITS), lock))
 }
 
 /// A directory without a manifest becomes a database only if there is nothing in it but what an interrupted creation
@@ -198,6 +196,22 @@ pub(crate) fn open_table(shared: &Arc<Shared>, id: TableId, record: &TableRecord
         dropped: AtomicBool::new(false),
         shared: Arc::clone(shared),
     }))
+}
+
+/// Work that earlier lives have left undone.
+fn raise_what_is_due(shared: &Shared) {
+    let tables = shared.tables.load();
+    // A life that ends before a memtable is full leaves its segment of the log: many short ones would leave many, to be
+    // read at every opening.
+    if shared.log.sealed() >= MOST_SEGMENTS {
+        tables.iter().filter(|table| table.freeze(shared.options.write_buffer_bytes)).for_each(|_| {
+            shared.signal.flush();
+        });
+    }
+    let options = &shared.options.compaction;
+    if tables.iter().any(|table| compact::pick(&table.view.load().runs(), options).is_some()) {
+        shared.signal.compact();
+    }
 }
 
 /// Puts what the log holds, and no run, back into memtables.

@@ -104,8 +104,12 @@ impl Core {
         };
         let view = table.view.swap(Arc::new(nothing));
         shared.budget.thawed(view.frozen.iter().map(|memtable| memtable.bytes()).sum());
-        for run in view.young.iter().chain(view.base.iter()) {
-            run.remove_on_drop();
+        shared.retired.runs(view.young.iter().chain(view.base.iter()).map(Arc::clone));
+        shared.retired.memtables(view.memtables().map(Arc::clone));
+        drop(view);
+        shared.retired.release();
+        if !shared.retired.is_empty() {
+            shared.signal.compact();
         }
     }
 }

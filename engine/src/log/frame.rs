@@ -18,7 +18,8 @@ use crate::key::Sequence;
 pub(crate) const HEADER: usize = 48;
 /// Frames begin at multiples of this.
 pub(crate) const ALIGN: u64 = 8;
-const MAGIC: u32 = u32::from_le_bytes(*b"UFrm");
+/// What a frame begins with.
+pub(crate) const MAGIC: u32 = u32::from_le_bytes(*b"UFrm");
 /// Most commits in a group; bounds what a damaged count can ask for.
 pub(crate) const MAX_COMMITS: usize = 1 << 16;
 

@@ -23,7 +23,8 @@ use crate::storage::Storage;
 pub(crate) use frame::MAX_COMMITS;
 use segment::Segment;
 
-/// Called with a file of the log, and the commits in it, before the file is used again. It stays until this succeeds.
+/// Called with a file of the log, and the commits in it, before the file is used again. It stays until this succeeds. Files
+/// come in the order of their commits; after the database was closed and opened, the last ones may come once more.
 pub type Archive = dyn Fn(&Path, RangeInclusive<Sequence>) -> std::io::Result<()> + Send + Sync;
 
 /// How the log keeps its files.
@@ -123,7 +124,6 @@ impl Log {
         let mut files =
             Files { next_number: next.0, next_name: next.1, next_capacity: capacity, ..Files::default() };
         for kept in recovered {
-            files.next_capacity = files.next_capacity.max(kept.segment.capacity).min(options.segment_bytes);
             files.sealed.push_back(Sealed { segment: kept.segment, first: kept.first, last: kept.last });
         }
         Self { storage, directory, database, options, files: Mutex::new(files) }
@@ -134,6 +134,11 @@ impl Log {
         let files = self.files.lock();
         let sealed = files.sealed.iter().map(|sealed| sealed.segment.capacity);
         sealed.chain(files.free.iter().chain(&files.ready).map(|segment| segment.capacity)).sum()
+    }
+
+    /// Full segments whose commits are not in runs, or not known to be.
+    pub(crate) fn sealed(&self) -> usize {
+        self.files.lock().sealed.len()
     }
 
     /// Whether the next segment is still to be made.
@@ -161,7 +166,7 @@ impl Log {
 
     /// Paths of the segments a backup needs: those that are full.
     pub(crate) fn sealed_paths(&self) -> Vec<PathBuf> {
-        self.files.lock().sealed.iter().map(|sealed| sealed.segment.path.clone()).collect()
+        self.files.lock().sealed.iter().map(|sealed| sealed.segment.path.to_path_buf()).collect()
     }
 
     /// Keeps all segments as they are until the pin is dropped.
@@ -231,17 +236,18 @@ impl Log {
             }
             done
         };
-        let mut failed = Ok(());
-        for sealed in done {
-            match self.archive(&sealed) {
-                Ok(()) => self.reuse(sealed.segment)?,
-                Err(error) => {
-                    self.files.lock().sealed.push_front(sealed);
-                    failed = Err(error);
-                }
+        let mut done = done.into_iter();
+        while let Some(sealed) = done.next() {
+            if let Err(error) = self.archive(&sealed) {
+                // The archive gets them in order: those after wait for this one.
+                let mut files = self.files.lock();
+                done.rev().for_each(|later| files.sealed.push_front(later));
+                files.sealed.push_front(sealed);
+                return Err(error);
             }
+            self.reuse(sealed.segment)?;
         }
-        failed
+        Ok(())
     }
 
     fn archive(&self, sealed: &Sealed) -> Result<()> {
@@ -278,7 +284,8 @@ impl Log {
 #[derive(Debug)]
 pub(crate) struct Writer {
     log: Arc<Log>,
-    current: Segment,
+    /// None until something is to be written: who only reads makes no file.
+    current: Option<Segment>,
     position: u64,
     /// First commit in the current segment.
     first: Option<Sequence>,
@@ -300,19 +307,13 @@ pub(crate) enum Failure {
 /// Bodies longer than this are written from where they lie, shorter ones gathered first.
 const GATHER: usize = 64 << 10;
 
+/// The next segment is made when one in so many bytes of the current one is used. A life of few commits needs no second.
+const AHEAD: u64 = 2;
+
 impl Writer {
-    /// Begins a fresh segment: nothing is ever appended to a segment from before a restart.
-    pub(crate) fn new(log: Arc<Log>, last: Sequence) -> Result<Self> {
-        let current = log.take(0)?;
-        Ok(Self {
-            log,
-            current,
-            position: segment::HEADER,
-            first: None,
-            last,
-            unsynced: false,
-            buffer: Vec::new(),
-        })
+    /// Will begin a fresh segment: nothing is ever appended to a segment from before a restart.
+    pub(crate) fn new(log: Arc<Log>, last: Sequence) -> Self {
+        Self { log, current: None, position: 0, first: None, last, unsynced: false, buffer: Vec::new() }
     }
 
     /// Writes one group as one frame. Not durable before [`Writer::sync`].
@@ -327,15 +328,13 @@ impl Writer {
         let mut header = frame::Header {
             commits: bodies.len() as u32,
             payload: unpadded + padding.len() as u64,
-            segment: self.current.number,
+            segment: 0,
             first,
             durable,
             checksum: 0,
         };
-        if self.position + header.frame_len() > self.current.capacity {
-            self.roll(header.frame_len())?;
-            header.segment = self.current.number;
-        }
+        let segment = self.with_room(header.frame_len())?;
+        header.segment = segment.number;
         let mut hasher = header.hasher(self.log.database);
         for body in bodies {
             hasher.update(&(body.len() as u32).to_le_bytes());
@@ -343,7 +342,7 @@ impl Writer {
         }
         hasher.update(padding);
         header.checksum = hasher.digest();
-        self.write(&header, bodies, padding).map_err(|error| match error {
+        self.write(&segment, &header, bodies, padding).map_err(|error| match error {
             // Part of the frame is missing, so its checksum cannot hold; the next frame overwrites it.
             Error::DiskFull { .. } => Failure::Clean(error),
             _ => Failure::Unknown(error),
@@ -355,7 +354,13 @@ impl Writer {
         Ok(())
     }
 
-    fn write(&mut self, header: &frame::Header, bodies: &[&[u8]], padding: &[u8]) -> Result<()> {
+    fn write(
+        &mut self,
+        segment: &Segment,
+        header: &frame::Header,
+        bodies: &[&[u8]],
+        padding: &[u8],
+    ) -> Result<()> {
         let mut at = self.position;
         self.buffer.clear();
         self.buffer.extend_from_slice(&header.encode());
@@ -364,39 +369,50 @@ impl Writer {
             if body.len() <= GATHER {
                 self.buffer.extend_from_slice(body);
             } else {
-                at = self.write_out(at)?;
-                self.current.file.write_at(body, at).at("write", &self.current.path)?;
+                at = self.write_out(segment, at)?;
+                segment.file.write_at(body, at).at("write", &segment.path)?;
                 at += body.len() as u64;
             }
         }
         self.buffer.extend_from_slice(padding);
-        self.write_out(at)?;
+        self.write_out(segment, at)?;
         self.buffer.shrink_to(16 * GATHER);
         Ok(())
     }
 
-    fn write_out(&mut self, at: u64) -> Result<u64> {
-        self.current.file.write_at(&self.buffer, at).at("write", &self.current.path)?;
+    fn write_out(&mut self, segment: &Segment, at: u64) -> Result<u64> {
+        segment.file.write_at(&self.buffer, at).at("write", &segment.path)?;
         let end = at + self.buffer.len() as u64;
         self.buffer.clear();
         Ok(end)
     }
 
+    /// The segment to write a frame of this length to.
+    fn with_room(&mut self, frame_len: u64) -> Result<Segment, Failure> {
+        match &self.current {
+            Some(current) if self.position + frame_len <= current.capacity => Ok(current.clone()),
+            _ => self.roll(frame_len),
+        }
+    }
+
     /// Goes on in another segment with room for a frame of this length.
-    fn roll(&mut self, frame_len: u64) -> Result<(), Failure> {
+    fn roll(&mut self, frame_len: u64) -> Result<Segment, Failure> {
         let next = self.log.take(segment::HEADER + frame_len).map_err(Failure::Clean)?;
         if self.unsynced {
             self.sync().map_err(Failure::Unknown)?;
         }
-        let full = std::mem::replace(&mut self.current, next);
-        self.log.seal(full, self.first.take().unwrap_or(self.last + 1), self.last);
+        if let Some(full) = self.current.replace(next.clone()) {
+            self.log.seal(full, self.first.take().unwrap_or(self.last + 1), self.last);
+        }
         self.position = segment::HEADER;
-        Ok(())
+        Ok(next)
     }
 
     /// Makes all that was appended durable. After a failure nothing may be written any more.
     pub(crate) fn sync(&mut self) -> Result<()> {
-        self.current.file.sync().at("sync", &self.current.path)?;
+        if let Some(current) = &self.current {
+            current.file.sync().at("sync", &current.path)?;
+        }
         self.unsynced = false;
         Ok(())
     }
@@ -406,8 +422,13 @@ impl Writer {
         !self.unsynced
     }
 
+    /// Whether the current segment is so full that the next should be made.
+    pub(crate) fn nears_the_end(&self) -> bool {
+        self.current.as_ref().is_some_and(|current| self.position > current.capacity / AHEAD)
+    }
+
     /// Begins a new segment if the current one holds anything, so that all commits so far can be freed or backed up.
     pub(crate) fn rotate(&mut self) -> Result<(), Failure> {
-        if self.first.is_some() { self.roll(0) } else { Ok(()) }
+        if self.first.is_some() { self.roll(0).map(drop) } else { Ok(()) }
     }
 }

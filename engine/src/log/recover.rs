@@ -76,7 +76,7 @@ pub(crate) fn recover(
         found.replay(frame, replay)?;
     }
     let (last, vouched) = (found.last(), found.vouched());
-    Ok(Recovered { segments: keep(found.segments, &found.chain), last, vouched, next: found.next })
+    Ok(Recovered { segments: keep(found.segments, &found.frames, last), last, vouched, next: found.next })
 }
 
 /// What can be read of a log.
@@ -128,6 +128,8 @@ struct Log {
     unfinished: Vec<PathBuf>,
     next: (u64, u64),
     known: Known,
+    /// All frames that hold, by sequence.
+    frames: Vec<Found>,
     /// Frames that follow on each other from `in_runs` on.
     chain: Vec<Found>,
     /// Frames behind the first gap.
@@ -149,6 +151,7 @@ impl Log {
             unfinished: Vec::new(),
             next: (1, 1),
             known,
+            frames: Vec::new(),
             chain: Vec::new(),
             rest: Vec::new(),
         };
@@ -173,12 +176,11 @@ impl Log {
             }
         }
         log.segments.sort_by_key(|segment| segment.number);
-        let mut frames = Vec::new();
         for (at, segment) in log.segments.iter().enumerate() {
-            find_frames(segment, at, &mut frames).or_else(&mut *bad)?;
+            find_frames(segment, at, &mut log.frames).or_else(&mut *bad)?;
         }
-        frames.sort_by_key(|found| (found.header.first, found.header.segment));
-        (log.chain, log.rest) = chain(&frames, known.in_runs);
+        log.frames.sort_by_key(|found| (found.header.first, found.header.segment));
+        (log.chain, log.rest) = chain(&log.frames, known.in_runs);
         Ok(log)
     }
 
@@ -239,7 +241,7 @@ struct Window {
 }
 
 impl Window {
-    /// The next aligned offset, from `at` on, that is not zero and leaves room for a header.
+    /// The next aligned offset, from `at` on, where a header may begin and has room.
     fn next_candidate(&mut self, segment: &Segment, mut at: u64) -> Result<Option<u64>> {
         let end = segment.capacity.saturating_sub(frame::HEADER as u64);
         while at <= end {
@@ -247,8 +249,8 @@ impl Window {
                 self.fill(segment, at)?;
             }
             let rest = self.bytes.get((at - self.start) as usize..).unwrap_or_default();
-            match rest.chunks_exact(frame::ALIGN as usize).position(|word| word.iter().any(|byte| *byte != 0))
-            {
+            let (words, _) = rest.as_chunks::<{ frame::ALIGN as usize }>();
+            match words.iter().position(|word| u64::from_le_bytes(*word) as u32 == frame::MAGIC) {
                 Some(skip) => return Ok(Some(at + skip as u64 * frame::ALIGN).filter(|found| *found <= end)),
                 None => at += (rest.len() as u64).max(frame::ALIGN),
             }
@@ -344,13 +346,15 @@ fn read_payload(segment: &Segment, found: &Found) -> Result<Vec<u8>> {
     Ok(payload)
 }
 
-/// Segments with the range of commits in them; one without any can be freed at once.
-fn keep(segments: Vec<Segment>, chain: &[Found]) -> Vec<Kept> {
+/// Segments with the range of commits in them, up to the last there is; one without any can be freed at once. Commits that
+/// are in runs count: the archive may not have them yet.
+fn keep(segments: Vec<Segment>, frames: &[Found], newest: Sequence) -> Vec<Kept> {
     let mut kept: Vec<Kept> = segments
         .into_iter()
         .enumerate()
         .map(|(at, segment)| {
-            let inside = || chain.iter().filter(|found| found.segment == at);
+            let inside =
+                || frames.iter().filter(|found| found.segment == at && found.header.last() <= newest);
             let first = inside().map(|found| found.header.first).min().unwrap_or(1);
             let last = inside().map(|found| found.header.last()).max().unwrap_or(0);
             Kept { segment, first, last }

@@ -27,11 +27,11 @@ pub(crate) const UNFINISHED: &str = "log.new";
 /// Zeros are written in pieces of this size.
 const PIECE: u64 = 1 << 20;
 
-/// A file of the log, open.
+/// A file of the log, open. A handle; clones are the same file.
 #[derive(Debug, Clone)]
 pub(crate) struct Segment {
     pub(crate) number: u64,
-    pub(crate) path: PathBuf,
+    pub(crate) path: Arc<Path>,
     pub(crate) file: Arc<dyn File>,
     pub(crate) capacity: u64,
     /// Number of the database it belongs to.
@@ -58,7 +58,7 @@ impl Segment {
         if let Some(directory) = path.parent() {
             storage.sync_dir(directory).at("sync", directory)?;
         }
-        Ok(Self { number, file, path, capacity, database })
+        Ok(Self { number, file, path: path.into(), capacity, database })
     }
 
     fn fill(
@@ -126,7 +126,7 @@ impl Segment {
         if length < capacity {
             return Err(Error::corrupt(&path, length, "a file of the log that was cut short"));
         }
-        Ok(Self { number: u64::from_le_bytes(*number), path, file, capacity, database: owner })
+        Ok(Self { number: u64::from_le_bytes(*number), path: path.into(), file, capacity, database: owner })
     }
 }
 

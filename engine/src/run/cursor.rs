@@ -9,6 +9,7 @@ use crate::blocks::pinned::Value;
 use crate::error::Result;
 use crate::key::{Kind, Sequence, Version};
 use crate::merge::cursor::Cursor;
+use crate::run::ahead::Ahead;
 use crate::run::block::{self, Block};
 use crate::run::reader::{Keep, RunInner, pin_block};
 
@@ -31,6 +32,7 @@ pub struct RunCursor {
     value: Range<usize>,
     sequence: Sequence,
     kind: Kind,
+    ahead: Ahead,
 }
 
 impl RunCursor {
@@ -49,6 +51,7 @@ impl RunCursor {
             value: 0..0,
             sequence: 0,
             kind: Kind::Put,
+            ahead: Ahead::default(),
         }
     }
 
@@ -97,7 +100,13 @@ impl RunCursor {
     #[cold]
     #[inline(never)]
     fn enter_next(&mut self) -> Result<()> {
-        self.enter(self.at + 1)?;
+        let next = self.at + 1;
+        if let Some(offset) = self.run.cold_block(next)
+            && let Some(range) = self.ahead.step(offset)
+        {
+            self.run.bring_in(range);
+        }
+        self.enter(next)?;
         self.load(0)
     }
 
@@ -119,11 +128,13 @@ impl RunCursor {
 
 impl Cursor for RunCursor {
     fn seek_first(&mut self) -> Result<()> {
+        self.ahead.jump();
         self.enter(0)?;
         self.load(0)
     }
 
     fn seek(&mut self, key: &[u8]) -> Result<()> {
+        self.ahead.jump();
         self.enter(self.run.block_of(key))?;
         let Some(bytes) = &self.block else { return Ok(()) };
         let row = Block::parse(bytes)

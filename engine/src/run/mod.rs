@@ -1,5 +1,6 @@
 //! Immutable sorted runs: one file each, written once, read by point or in order.
 
+mod ahead;
 pub mod block;
 pub mod bloom;
 mod cursor;

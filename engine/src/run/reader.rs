@@ -11,6 +11,7 @@ use crate::blocks::cache::{BlockId, CachedBlock};
 use crate::blocks::lease::{Lease, Leased};
 use crate::blocks::pinned::Value;
 use crate::blocks::pool::{ReadMode, ReadPool};
+use crate::blocks::resident::Resident;
 use crate::compress::{Codec, decompress};
 use crate::error::{Error, Result};
 use crate::key::{Kind, Sequence};
@@ -19,7 +20,7 @@ use crate::run::cursor::RunCursor;
 use crate::run::fences::Fences;
 use crate::run::format::{self, Entry, FRAME_LEN, Footer, Frame, Section};
 use crate::run::{RunId, RunMeta, bloom, hash_index, open};
-use crate::storage::{File, Map, Storage};
+use crate::storage::{Advice, File, Map, Storage};
 
 /// The newest visible version of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +94,7 @@ pub(crate) struct RunInner {
     entries: Box<[Entry]>,
     fences: Fences,
     /// Plain forms of blocks that are not plain in the map, once read and as long as the pool had room.
-    resident: Box<[OnceLock<Box<[u8]>>]>,
+    resident: Resident,
     /// A bit a block: its checksum was seen to hold.
     verified: Box<[AtomicU64]>,
     bloom: LazySection,
@@ -136,7 +137,7 @@ impl Run {
             ReadMode::Read => None,
         };
         let inner = RunInner {
-            resident: opened.entries.iter().map(|_| OnceLock::new()).collect(),
+            resident: Resident::new(opened.entries.len()),
             verified: (0..opened.entries.len().div_ceil(64)).map(|_| AtomicU64::new(0)).collect(),
             storage: Arc::clone(storage),
             file: opened.file,
@@ -205,6 +206,11 @@ impl Run {
         self.inner.lease().obsolete.store(true, Ordering::Relaxed);
     }
 
+    /// Whether the caller has the only share, and no value or cursor points into the run.
+    pub(crate) fn is_unshared(run: &Arc<Self>) -> bool {
+        Arc::strong_count(run) == 1 && run.inner.is_unshared()
+    }
+
     /// A cursor over all versions, positioned nowhere yet.
     #[must_use]
     pub fn cursor(&self, keep: Keep) -> RunCursor {
@@ -234,7 +240,7 @@ impl Run {
     #[must_use]
     pub fn overhead(&self) -> usize {
         let run = self.inner.lease();
-        run.entries.len() * (size_of::<Entry>() + size_of::<OnceLock<Box<[u8]>>>()) + run.fences.size()
+        run.entries.len() * (size_of::<Entry>() + Resident::PLACE) + run.fences.size()
     }
 
     /// Reads the whole file and checks every checksum and every order; stops at the first thing found wrong.
@@ -331,6 +337,8 @@ impl RunInner {
 
     #[cold]
     fn load_section<'a>(&'a self, lazy: &'a LazySection, section: &Section) -> Result<&'a Option<Box<[u8]>>> {
+        let range = section.offset..section.offset + section.len;
+        self.bring_in(range.clone());
         let held = match self.map_range(section.offset, section.len as usize) {
             Some(bytes) if xxh3_64(bytes) == section.checksum => None,
             Some(_) => {
@@ -346,6 +354,10 @@ impl RunInner {
                 Some(bytes)
             }
         };
+        if let Some(map) = &self.map {
+            // Filters and indexes are looked into at one place a read.
+            map.advise(Advice::Random, range);
+        }
         Ok(lazy.ready.get_or_init(|| held))
     }
 
@@ -424,7 +436,7 @@ impl RunInner {
             {
                 return Ok(BlockBytes::Lent(bytes));
             }
-        } else if let Some(bytes) = self.resident.get(at).and_then(OnceLock::get) {
+        } else if let Some(bytes) = self.resident.get(at) {
             return Ok(BlockBytes::Lent(bytes));
         }
         self.load_block(at, entry, keep)
@@ -446,21 +458,37 @@ impl RunInner {
         }
         let plain = self.read_block(entry)?;
         let bytes = plain.len() as u64;
-        if keep == Keep::Yes
-            && let Some(slot) = self.resident.get(at)
-            && self.pool.take_resident(bytes)
-        {
-            if slot.set(plain).is_err() {
+        if keep == Keep::Yes && self.pool.take_resident(bytes) {
+            if self.resident.keep(at, &plain) != Some(true) {
                 // Another thread was first; its copy serves.
                 self.pool.give_back(bytes);
             }
-            return Ok(BlockBytes::Lent(slot.get().map_or(&[], |plain| plain)));
+            if let Some(kept) = self.resident.get(at) {
+                return Ok(BlockBytes::Lent(kept));
+            }
         }
         let block = Arc::new(plain);
         if keep == Keep::Yes {
             self.pool.cache().insert(id, &block);
         }
         Ok(BlockBytes::Shared(block))
+    }
+
+    /// Where a block begins in the file, unless its plain form is at hand already.
+    pub(crate) fn cold_block(&self, at: usize) -> Option<u64> {
+        let entry = self.entries.get(at)?;
+        let is_hot = match entry.codec {
+            Codec::Plain if self.map.is_some() => self.is_verified(at),
+            _ => self.resident.get(at).is_some(),
+        };
+        (!is_hot).then_some(entry.offset)
+    }
+
+    /// Has the system read part of the file before it is needed.
+    pub(crate) fn bring_in(&self, range: Range<u64>) {
+        if let Some(map) = &self.map {
+            map.advise(Advice::WillNeed, range);
+        }
     }
 
     /// Reads, verifies and decompresses a block past every cache.
@@ -511,8 +539,7 @@ impl RunInner {
 
 impl Drop for RunInner {
     fn drop(&mut self) {
-        let resident = self.resident.iter().filter_map(OnceLock::get).map(|plain| plain.len() as u64).sum();
-        self.pool.give_back(resident);
+        self.pool.give_back(self.resident.bytes());
         if *self.obsolete.get_mut() {
             // Nothing refers to the file any more; if it cannot be removed now, the next open will.
             drop(self.map.take());

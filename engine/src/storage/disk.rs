@@ -12,11 +12,21 @@ use super::{File, Lock, Map, Open, Storage};
 #[derive(Debug)]
 pub struct Disk {
     started: Instant,
+    syncs: bool,
 }
 
 impl Default for Disk {
     fn default() -> Self {
-        Self { started: Instant::now() }
+        Self { started: Instant::now(), syncs: true }
+    }
+}
+
+impl Disk {
+    /// The file system without waiting for the medium, for what can be made again, such as a cache. A program that is
+    /// killed loses nothing; after a power cut the newest commits may be missing, or the database is damaged, and says so.
+    #[must_use]
+    pub fn without_sync() -> Self {
+        Self { syncs: false, ..Self::default() }
     }
 }
 
@@ -30,7 +40,7 @@ impl Storage for Disk {
             Open::Create => options.write(true).create_new(true),
             Open::Replace => options.write(true).create(true).truncate(true),
         };
-        Ok(Arc::new(DiskFile(options.open(path)?)))
+        Ok(Arc::new(DiskFile { file: options.open(path)?, syncs: self.syncs }))
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<String>> {
@@ -70,7 +80,7 @@ impl Storage for Disk {
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         // Windows cannot open a directory as a file and orders renames by its journal.
-        if cfg!(windows) {
+        if cfg!(windows) || !self.syncs {
             return Ok(());
         }
         fs::File::open(path)?.sync_all()
@@ -91,28 +101,31 @@ impl Storage for Disk {
 }
 
 #[derive(Debug)]
-struct DiskFile(fs::File);
+struct DiskFile {
+    file: fs::File,
+    syncs: bool,
+}
 
 impl File for DiskFile {
     #[cfg(unix)]
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        std::os::unix::fs::FileExt::read_at(&self.0, buffer, offset)
+        std::os::unix::fs::FileExt::read_at(&self.file, buffer, offset)
     }
 
     #[cfg(unix)]
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        std::os::unix::fs::FileExt::write_all_at(&self.0, bytes, offset)
+        std::os::unix::fs::FileExt::write_all_at(&self.file, bytes, offset)
     }
 
     #[cfg(windows)]
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        std::os::windows::fs::FileExt::seek_read(&self.0, buffer, offset)
+        std::os::windows::fs::FileExt::seek_read(&self.file, buffer, offset)
     }
 
     #[cfg(windows)]
     fn write_at(&self, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
         while !bytes.is_empty() {
-            let written = std::os::windows::fs::FileExt::seek_write(&self.0, bytes, offset)?;
+            let written = std::os::windows::fs::FileExt::seek_write(&self.file, bytes, offset)?;
             if written == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
@@ -123,18 +136,18 @@ impl File for DiskFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.0.sync_data()
+        if self.syncs { self.file.sync_data() } else { Ok(()) }
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
-        self.0.set_len(length)
+        self.file.set_len(length)
     }
 
     fn len(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 
     fn map(&self) -> io::Result<Map> {
-        Map::of(&self.0)
+        Map::of(&self.file)
     }
 }

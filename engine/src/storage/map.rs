@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 /// How a map will be read.
@@ -11,8 +11,6 @@ use std::sync::Arc;
 pub enum Advice {
     /// Here and there: do not read ahead.
     Random,
-    /// From front to back.
-    Sequential,
     /// Soon: bring it in now.
     WillNeed,
 }
@@ -48,18 +46,20 @@ impl Map {
         Self(Bytes::Held(bytes))
     }
 
-    /// Tells the system how the map will be read. Only a hint: failure is ignored.
-    pub fn advise(&self, advice: Advice) {
+    /// Tells the system how a part of the map will be read. Only a hint: failure is ignored.
+    pub fn advise(&self, advice: Advice, range: Range<u64>) {
         #[cfg(unix)]
         if let Bytes::Mapped(map) = &self.0 {
-            let _hint = map.advise(match advice {
+            let end = range.end.min(map.len() as u64);
+            let length = end.saturating_sub(range.start) as usize;
+            let advice = match advice {
                 Advice::Random => memmap2::Advice::Random,
-                Advice::Sequential => memmap2::Advice::Sequential,
                 Advice::WillNeed => memmap2::Advice::WillNeed,
-            });
+            };
+            let _hint = map.advise_range(advice, range.start as usize, length);
         }
         #[cfg(not(unix))]
-        let _ = advice;
+        let _ = (advice, range);
     }
 }
 

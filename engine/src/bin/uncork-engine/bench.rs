@@ -1,6 +1,6 @@
 //! Measures the engine's own figures, on whatever machine this is.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -75,33 +75,35 @@ pub(crate) fn run(plan: &Plan) -> Result<(), Failure> {
     let parent = plan.directory.clone().unwrap_or_else(std::env::temp_dir);
     let directory = parent.join(format!("uncork-engine-bench-{}", std::process::id()));
     let _scratch = Scratch(directory.clone());
-    let options = Options { memory_budget: plan.memory << 20, ..Options::default() };
-    let database = Database::open(&directory, options)?;
+    let database = Database::open(&directory, options(plan))?;
     let table = database.table("bench")?;
     let bench = Bench { plan, database: &database, table: &table };
     say(&format!(
-        "{} rows of 24 + {} bytes, {} MiB budget, {} processors\n",
+        "{} rows of 24 + {} bytes\n{} MiB budget, {} processors\n",
         plan.rows,
         plan.value_bytes,
         plan.memory,
         std::thread::available_parallelism().map_or(1, usize::from)
     ))?;
-    say(&format!("{:<34} {:>14} {:>12} {:>12} {:>12}", "", "a second", "p50", "p99", "p99.9"))?;
+    say(&line("", "a second", ["p50", "p99", "p99.9"].map(str::to_owned)))?;
     bench.load()?;
     bench.writes()?;
     database.compact()?;
     bench.reads()?;
     bench.mixed()?;
     let metrics = database.metrics();
+    drop(table);
+    database.close()?;
+    openings(plan, &directory)?;
     say(&format!(
-        "\ndisk {:.1} MiB (runs {:.1}, log {:.1}); memory {:.1} of {} MiB; {:.1} commits a group; longest stall {:?}",
+        "\ndisk {:.1} MiB: runs {:.1}, log {:.1}\nmemory {:.1} of {} MiB; {:.1} commits a group\nlongest stall {}",
         mib(metrics.run_bytes + metrics.log_file_bytes),
         mib(metrics.run_bytes),
         mib(metrics.log_file_bytes),
         mib(metrics.memory.total()),
         plan.memory,
         metrics.commits as f64 / metrics.groups.max(1) as f64,
-        metrics.stall.max,
+        short(metrics.stall.max),
     ))
 }
 
@@ -269,12 +271,67 @@ impl Bench<'_> {
     }
 }
 
+/// What a program pays that opens the database for a moment: to read ten rows, and to write one besides.
+fn openings(plan: &Plan, directory: &Path) -> Result<(), Failure> {
+    for (name, writes) in [("open, 10 gets, close", 0), ("open, 10 gets, a put, close", 1)] {
+        if plan.only.as_deref().is_some_and(|only| !name.contains(only)) {
+            continue;
+        }
+        let mut random = Random::new(5);
+        let mut value = vec![0; plan.value_bytes];
+        let mut times = Vec::new();
+        let started = Instant::now();
+        while times.is_empty() || started.elapsed().as_secs_f64() < plan.seconds {
+            let opening = Instant::now();
+            let database = Database::open(directory, options(plan))?;
+            let table = database.table("bench")?;
+            for _ in 0..10 {
+                table.get(&key(random.below(plan.rows)))?;
+            }
+            let mut batch = WriteBatch::new();
+            for _ in 0..writes {
+                let n = random.below(plan.rows);
+                fill(&mut value, n);
+                batch.put(&table, &key(n), &value)?;
+            }
+            database.write(&batch, Durability::Buffered)?;
+            drop(table);
+            database.close()?;
+            times.push(opening.elapsed());
+        }
+        report(name, times.len() as u64, started.elapsed(), times)?;
+    }
+    Ok(())
+}
+
+fn options(plan: &Plan) -> Options {
+    Options { memory_budget: plan.memory << 20, ..Options::default() }
+}
+
 fn report(name: &str, count: u64, elapsed: Duration, mut times: Vec<Duration>) -> Result<(), Failure> {
     times.sort_unstable();
     let at = |share: f64| {
-        times.get((times.len() as f64 * share) as usize).map_or(String::new(), |time| format!("{time:.1?}"))
+        times.get((times.len() as f64 * share) as usize).map_or(String::new(), |time| short(*time))
     };
     let rate = count as f64 / elapsed.as_secs_f64();
-    let rate = if rate >= 1e6 { format!("{:.2} M", rate / 1e6) } else { format!("{:.1} k", rate / 1e3) };
-    say(&format!("{name:<34} {rate:>14} {:>12} {:>12} {:>12}", at(0.5), at(0.99), at(0.999)))
+    let rate = match rate {
+        rate if rate >= 1e6 => format!("{:.2} M", rate / 1e6),
+        rate if rate >= 1e3 => format!("{:.1} k", rate / 1e3),
+        rate => format!("{rate:.0}"),
+    };
+    say(&line(name, &rate, [0.5, 0.99, 0.999].map(at)))
+}
+
+/// A line of the table: 60 columns, for the narrowest terminal.
+fn line(name: &str, rate: &str, [p50, p99, p999]: [String; 3]) -> String {
+    format!("{name:<30}{rate:>9}{p50:>7}{p99:>7}{p999:>7}")
+}
+
+/// A duration in six columns at most.
+fn short(duration: Duration) -> String {
+    let nanos = duration.as_nanos() as f64;
+    let units = [("ns", 1.0), ("µs", 1e3), ("ms", 1e6), ("s", 1e9)];
+    let (unit, size) = units.into_iter().rfind(|(_, size)| nanos >= *size).unwrap_or(("ns", 1.0));
+    let digits = usize::from(nanos / size < 10.0 && unit != "ns");
+    format!("{:.digits$}{unit}", nanos / size)
 }
