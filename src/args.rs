@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Rules(RulesArgs),
     /// Write an uncork.toml with the defaults to start from
     Init(InitArgs),
+    /// Show how the findings changed from run to run
+    Trend(TrendArgs),
     /// Print a completion script for a shell
     Completions(CompletionArgs),
     /// Print the manual page
@@ -119,6 +121,12 @@ pub(crate) struct CheckArgs {
     /// Print how long each phase took to standard error
     #[arg(long, help_heading = "Output")]
     pub(crate) timings: bool,
+    /// Neither use nor keep what is known from earlier runs
+    #[arg(long, help_heading = "Cache")]
+    pub(crate) no_cache: bool,
+    /// Keep what is known from earlier runs here, not in cargo's target directory
+    #[arg(long, value_name = "FOLDER", help_heading = "Cache", conflicts_with = "no_cache")]
+    pub(crate) cache_dir: Option<Utf8PathBuf>,
     /// When to use colour
     #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
     pub(crate) color: ColorArg,
@@ -146,6 +154,25 @@ pub(crate) struct ExplainArgs {
 #[derive(Args, Debug)]
 pub(crate) struct RulesArgs {
     /// How to list
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub(crate) format: ListFormat,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct TrendArgs {
+    /// The manifest of the project. Default: that of the current folder
+    #[arg(long, value_name = "PATH")]
+    pub(crate) manifest_path: Option<Utf8PathBuf>,
+    /// Where the runs were kept, if not in cargo's target directory
+    #[arg(long, value_name = "FOLDER", conflicts_with = "manifest_path")]
+    pub(crate) cache_dir: Option<Utf8PathBuf>,
+    /// How many runs to show
+    #[arg(long, value_name = "RUNS", default_value_t = 20)]
+    pub(crate) last: usize,
+    /// Runs with any arguments, not only those of the newest run
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// How to show them
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub(crate) format: ListFormat,
 }

@@ -6,14 +6,17 @@ use std::time::Instant;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use uncork_fixers::codemods;
+use uncork_lints::again::{self, Done, Learnt, Shown};
 use uncork_lints::config::{self, Config, Levels, Places, Selector, Settings, nearest};
 use uncork_lints::discover::{DiscoverError, Located, Request, locate};
-use uncork_lints::finding::Finding;
+use uncork_lints::finding::{Confidence, Finding, Level, Severity};
 use uncork_lints::rules;
 use uncork_lints::run::{self, Outcome};
 use uncork_reports::{Format, Notice, NoticeLevel, Options, ReportInput, Summary};
 
 use crate::args::{CheckArgs, ColorArg, Selection, Strictness};
+use crate::cache::history::{self, Entry};
+use crate::cache::{self, Cache};
 use crate::error::Error;
 use crate::output::Target;
 use crate::progress::Progress;
@@ -31,9 +34,16 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Error> {
     let started = Instant::now();
     let progress = Progress::start(args.quiet);
     let plan = plan(&args.selection, &args.strictness, &request, &progress)?;
-    let outcome = run::with_room(|| plan.check(&progress));
+    let recall = Recall::new(args, &request, &plan);
+    let (known, commit) =
+        recall.as_ref().map(|r| (r.recall(), history::ask_commit(&plan.located.root))).unzip();
+    let cache::Recalled { memory, last } = known.unwrap_or_default();
+    let files = recall.as_ref().map_or_else(cache::Files::none, |r| r.cache.files());
+    let done =
+        run::with_room(|| again::check(&plan.located, &plan.places, &plan.config, memory, &files, &progress));
+    files.close();
     drop(progress);
-    let mut outcome = outcome?;
+    let Done { shown: mut outcome, learnt } = done?;
     // A fix is offered where there is one to be had: `fix` knows which rules it can rewrite so far.
     for finding in &mut outcome.settled.findings {
         if !codemods::fixable().any(|rule| rule == finding.rule) {
@@ -78,7 +88,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Error> {
     let input = ReportInput {
         root: &outcome.root,
         repository: repository.as_deref(),
-        sources: &outcome.analysis.sources,
+        sources: &outcome.sources,
         findings: &outcome.settled.findings,
         rules: rules::ALL,
         summary,
@@ -91,10 +101,87 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Error> {
     if args.timings {
         print_timings(&outcome);
     }
+    if let Some(recall) = recall {
+        recall.keep(&outcome, learnt.as_ref(), commit.and_then(history::Asked::answer), last);
+    }
     let status = outcome.settled.status();
-    // Taking a large analysis apart gains nothing when the process ends anyway.
-    std::mem::forget(outcome);
+    // Taking all of it apart gains nothing when the process ends anyway.
+    std::mem::forget((outcome, learnt));
     Ok(ExitCode::from(status))
+}
+
+/// The cache, and what this run is called in it.
+struct Recall {
+    cache: Cache,
+    request: u128,
+    /// The arguments that decide what is looked at and shown.
+    options: String,
+    /// Whether the run belongs into the history: it looks at packages, not at paths.
+    counted: bool,
+}
+
+impl Recall {
+    /// `None` for a run without cache.
+    fn new(args: &CheckArgs, request: &Request, plan: &Plan) -> Option<Recall> {
+        if args.no_cache || plan.located.is_edited() {
+            return None;
+        }
+        let folder = cache::folder(args.cache_dir.as_deref(), plan.located.target_directory())?;
+        let options = options(args);
+        let identity = (plan.located.root.as_str(), request.cwd.as_str(), &options, &args.selection.paths);
+        Some(Recall {
+            request: cache::request(identity),
+            cache: Cache::new(folder, args.verbose, args.quiet),
+            options,
+            counted: args.selection.paths.is_empty(),
+        })
+    }
+
+    fn recall(&self) -> cache::Recalled {
+        self.cache.recall(self.request, &self.options)
+    }
+
+    fn keep(&self, shown: &Shown, learnt: Option<&Learnt>, commit: Option<String>, last: Option<Entry>) {
+        let entry = Entry {
+            time: cache::now(),
+            commit,
+            options: self.options.clone(),
+            files: shown.sources.len() as u64,
+            lines: shown.sources.iter().map(|(_, f)| f.line_count() as u64).sum(),
+            suppressed: shown.settled.suppressed as u64,
+            counts: history::count(&shown.settled.findings),
+        };
+        let new = self.counted && !last.is_some_and(|last| entry.repeats(&last));
+        self.cache.keep(self.request, learnt, new.then_some(&entry));
+    }
+}
+
+/// The arguments that decide what is looked at and shown, as they are written; paths are left out.
+fn options(args: &CheckArgs) -> String {
+    let (selection, strictness) = (&args.selection, &args.strictness);
+    let mut all: Vec<String> = Vec::new();
+    let mut one = |name: &str, value: Option<String>| {
+        all.extend(value.map(|v| if v.is_empty() { name.to_owned() } else { format!("{name} {v}") }));
+    };
+    let flag = |given: bool| given.then(String::new);
+    selection.packages.iter().for_each(|p| one("-p", Some(p.clone())));
+    one("--workspace", flag(selection.workspace));
+    selection.exclude.iter().for_each(|p| one("--exclude", Some(p.clone())));
+    one("--manifest-path", selection.manifest_path.as_ref().map(ToString::to_string));
+    one("--tests", flag(strictness.tests || selection.all_targets));
+    for (rule, level) in &strictness.levels {
+        let name = match level {
+            Level::Allow => "-A",
+            Level::Warn => "-W",
+            Level::Deny => "-D",
+        };
+        one(name, Some(rule.clone()));
+    }
+    one("--severity", strictness.severity.map(|s| format!("{:?}", Severity::from(s)).to_lowercase()));
+    one("--confidence", strictness.confidence.map(|c| format!("{:?}", Confidence::from(c)).to_lowercase()));
+    one("--config", strictness.config.as_ref().map(ToString::to_string));
+    one("--no-config", flag(strictness.no_config));
+    all.join(" ")
 }
 
 /// What a run looks at, and how.
@@ -218,8 +305,8 @@ pub(crate) fn request(selection: &Selection) -> Result<Request, Error> {
     })
 }
 
-fn summary(outcome: &Outcome, elapsed: Option<std::time::Duration>) -> Summary {
-    let sources = &outcome.analysis.sources;
+fn summary(outcome: &Shown, elapsed: Option<std::time::Duration>) -> Summary {
+    let sources = &outcome.sources;
     Summary {
         files: sources.len(),
         lines: sources.iter().map(|(_, f)| f.line_count()).sum(),
@@ -251,8 +338,8 @@ pub(crate) fn colour(when: ColorArg, to_terminal: bool) -> bool {
 }
 
 /// A file that could not be read, in one line with its place.
-fn unreadable(outcome: &Outcome, finding: &Finding) -> Notice {
-    let source = outcome.analysis.sources.get(finding.at.file);
+fn unreadable(outcome: &Shown, finding: &Finding) -> Notice {
+    let source = outcome.sources.get(finding.at.file);
     let at = source.line_column(finding.at.span.lo);
     Notice {
         level: NoticeLevel::Error,
@@ -263,7 +350,7 @@ fn unreadable(outcome: &Outcome, finding: &Finding) -> Notice {
 }
 
 /// What was read, for `--verbose`.
-fn describe(outcome: &Outcome) {
+fn describe(outcome: &Shown) {
     say::note(&format!("root {}", outcome.root));
     for file in &outcome.config.files {
         say::note(&format!("configuration {file}"));
@@ -271,20 +358,13 @@ fn describe(outcome: &Outcome) {
     for file in &outcome.outside {
         say::note(&format!("outside every target: {}", file.strip_prefix(&outcome.root).unwrap_or(file)));
     }
-    let program = &outcome.analysis.program;
-    for krate in &program.crates {
-        let kind = if krate.is_test { "test target, build script or example" } else { "library or binary" };
-        let root = &program.modules[krate.root.0 as usize];
-        say::note(&format!(
-            "{kind} {} (edition {}) {}",
-            krate.name,
-            krate.edition,
-            outcome.analysis.sources.path(root.file)
-        ));
+    for target in &outcome.targets {
+        let kind = if target.is_test { "test target, build script or example" } else { "library or binary" };
+        say::note(&format!("{kind} {} (edition {}) {}", target.name, target.edition, target.file));
     }
 }
 
-fn print_timings(outcome: &Outcome) {
+fn print_timings(outcome: &Shown) {
     let total: std::time::Duration = outcome.timings.iter().map(|(_, d)| *d).sum();
     let line = |name: &str, time: std::time::Duration| {
         say::line(&format!("{name:>16} {:>9.1} ms", time.as_secs_f64() * 1e3));
@@ -292,7 +372,7 @@ fn print_timings(outcome: &Outcome) {
     for (name, time) in &outcome.timings {
         line(name, *time);
         if *name == "analyse" {
-            outcome.analysis.timings.iter().for_each(|(part, time)| line(part, *time));
+            outcome.parts.iter().for_each(|(part, time)| line(part, *time));
         }
     }
     line("total", total);

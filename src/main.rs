@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod cache;
 mod check;
 mod error;
 mod explain;
@@ -15,6 +16,7 @@ mod panics;
 mod progress;
 mod rule_list;
 mod say;
+mod trend;
 
 use std::process::ExitCode;
 
@@ -50,6 +52,7 @@ fn run(cli: Cli) -> Result<ExitCode, error::Error> {
         Command::Explain(args) => explain::run(&args),
         Command::Rules(args) => rule_list::run(&args),
         Command::Init(args) => init::run(&args),
+        Command::Trend(args) => trend::run(&args),
         Command::Completions(args) => output::completions(&args),
         Command::Man(args) => output::man(&args),
     }

@@ -9,6 +9,11 @@ pub(crate) fn note(text: &str) {
     labelled(Style::new().bold(), "note", text);
 }
 
+/// Something that is not as it should be, and did no harm.
+pub(crate) fn warning(text: &str) {
+    labelled(Style::new().bold().fg_color(Some(AnsiColor::Yellow.into())), "warning", text);
+}
+
 /// Something that could not be done.
 pub(crate) fn error(text: &str) {
     labelled(Style::new().bold().fg_color(Some(AnsiColor::Red.into())), "error", text);

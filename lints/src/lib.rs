@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod again;
 pub mod clone_sites;
 pub mod clones;
 pub mod config;

@@ -126,13 +126,78 @@ impl fmt::Display for Name {
 
 impl Serialize for Name {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.serialize_str(self.as_str())
+        match packed::number(*self) {
+            Some(number) => s.serialize_u32(number),
+            None => s.serialize_str(self.as_str()),
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Name, D::Error> {
-        Ok(Name::new(&String::deserialize(d)?))
+        match packed::is_reading() {
+            true => {
+                let number = u32::deserialize(d)?;
+                packed::name(number).ok_or_else(|| serde::de::Error::custom("a name without text"))
+            }
+            false => Ok(Name::new(&String::deserialize(d)?)),
+        }
+    }
+}
+
+/// Names as numbers of one piece of data, for formats that keep the texts apart.
+pub(crate) mod packed {
+    use std::cell::{Cell, RefCell};
+
+    use rustc_hash::FxHashMap;
+
+    use super::Name;
+
+    thread_local! {
+        static WRITING: RefCell<Option<Numbers>> = const { RefCell::new(None) };
+        static READING: RefCell<Vec<Name>> = const { RefCell::new(Vec::new()) };
+        static IS_READING: Cell<bool> = const { Cell::new(false) };
+    }
+
+    #[derive(Default)]
+    struct Numbers {
+        names: Vec<Name>,
+        known: FxHashMap<Name, u32>,
+    }
+
+    /// Runs `write`, in which this thread's names are written as numbers; returns the names by number as well.
+    pub(crate) fn writing<T>(write: impl FnOnce() -> T) -> (T, Vec<Name>) {
+        let before = WRITING.replace(Some(Numbers::default()));
+        let out = write();
+        let numbers = WRITING.replace(before).unwrap_or_default();
+        (out, numbers.names)
+    }
+
+    /// Runs `read`, in which this thread's names are read as numbers.
+    pub(crate) fn reading<T>(names: Vec<Name>, read: impl FnOnce() -> T) -> T {
+        let (names, nested) = (READING.replace(names), IS_READING.replace(true));
+        let out = read();
+        READING.set(names);
+        IS_READING.set(nested);
+        out
+    }
+
+    pub(super) fn number(name: Name) -> Option<u32> {
+        WRITING.with_borrow_mut(|writing| {
+            let Numbers { names, known } = writing.as_mut()?;
+            Some(*known.entry(name).or_insert_with(|| {
+                names.push(name);
+                names.len() as u32 - 1
+            }))
+        })
+    }
+
+    pub(super) fn is_reading() -> bool {
+        IS_READING.get()
+    }
+
+    pub(super) fn name(number: u32) -> Option<Name> {
+        READING.with_borrow(|names| names.get(number as usize).copied())
     }
 }
 

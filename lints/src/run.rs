@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use crate::Analysis;
 use crate::config::{self, Config, ConfigError, Places};
-use crate::discover::{DiscoverError, Located, Project, Request, locate};
+use crate::discover::{DiscoverError, Located, Outlines, Packs, Project, Request, locate};
 use crate::finding::Finding;
 use crate::knowledge::Knowledge;
 use crate::rules;
@@ -96,64 +96,94 @@ pub fn check_located(
     config: &Config,
     progress: &dyn Progress,
 ) -> Result<Outcome, RunError> {
-    let mut timings: Timings = Vec::new();
-    let mut clock = Instant::now();
-    let mut lap = |name, timings: &mut Timings| {
-        timings.push((name, std::mem::replace(&mut clock, Instant::now()).elapsed()));
-    };
-    progress.phase("reading the code");
-    let Project { root, sources, files, input, unreadable, mut notices, outside, shown, cargo, .. } =
-        located.load(&config.exclude, progress)?;
-    if !outside.is_empty() {
-        notices.push(match outside.len() {
-            1 => "1 .rs file lies outside every target and is not analysed".to_owned(),
-            n => format!("{n} .rs files lie outside every target and are not analysed"),
-        });
+    let read = Read::new(located, places, config, &Outlines::default(), progress)?;
+    Ok(read.analyse(&(), progress))
+}
+
+/// The code and its configuration, before the analysis.
+pub(crate) struct Read {
+    pub(crate) project: Project,
+    pub(crate) config: Config,
+    pub(crate) timings: Timings,
+}
+
+impl Read {
+    /// Reads what was located; files with `known` outlines are not lowered yet.
+    pub(crate) fn new(
+        located: &Located,
+        places: &Places,
+        config: &Config,
+        known: &Outlines,
+        progress: &dyn Progress,
+    ) -> Result<Read, RunError> {
+        let start = Instant::now();
+        progress.phase("reading the code");
+        let mut project = located.load_knowing(&config.exclude, known, progress)?;
+        if !project.outside.is_empty() {
+            project.notices.push(match project.outside.len() {
+                1 => "1 .rs file lies outside every target and is not analysed".to_owned(),
+                n => format!("{n} .rs files lie outside every target and are not analysed"),
+            });
+        }
+        let mut config = config.clone();
+        let root = &project.root;
+        let folders =
+            project.sources.iter().filter_map(|(_, f)| root.join(&f.path).parent().map(ToOwned::to_owned));
+        config::load_near(places, folders, &mut config)?;
+        Ok(Read { project, config, timings: vec![("read and parse", start.elapsed())] })
     }
-    let mut config = config.clone();
-    let folders = sources.iter().filter_map(|(_, f)| root.join(&f.path).parent().map(ToOwned::to_owned));
-    config::load_near(places, folders, &mut config)?;
-    lap("read and parse", &mut timings);
-    progress.phase("linking");
-    let knowledge = config.knowledge.clone().unwrap_or_else(Knowledge::builtin);
-    let program = crate::link::link(files, &input, knowledge);
-    lap("link", &mut timings);
-    progress.phase("analysing");
-    let analysis = Analysis::with_options(sources, program, config.rules.clone());
-    lap("analyse", &mut timings);
-    progress.phase("checking");
-    let mut findings: Vec<Finding> = rules::ALL
-        .par_iter()
-        .filter(|rule| config.may_show(rule))
-        .map(|rule| {
-            let mut found = Vec::new();
-            (rule.check)(&analysis, &mut found);
-            found
-        })
-        .flatten()
-        .collect();
-    for (file, why) in &unreadable {
-        let source = analysis.sources.get(*file);
-        let at = Location { file: *file, span: source.one_line(why.span) };
-        let mut finding = Finding::new(&rules::tool::unreadable_file::RULE, at, why.message.clone());
-        finding.label = "cannot be read from here on".to_owned();
-        finding.help = "mend the file, or leave it out with `exclude` in uncork.toml".to_owned();
-        finding.key = "unreadable".to_owned();
-        findings.push(finding);
+
+    /// Lowers or unpacks what was only read so far.
+    pub(crate) fn lower_rest(&mut self, packs: &dyn Packs) {
+        if !self.project.pending.is_empty() {
+            let start = Instant::now();
+            self.project.lower_pending(packs);
+            self.timings.push(("unpack the rest", start.elapsed()));
+        }
     }
-    lap("check", &mut timings);
-    let scene = Scene { sources: &analysis.sources, program: &analysis.program, root: &root, shown: &shown };
-    let settled = settle(scene, findings, &config);
-    lap("settle", &mut timings);
-    Ok(Outcome {
-        settled,
-        notices,
-        outside,
-        unreadable: unreadable.len(),
-        timings,
-        root,
-        cargo,
-        config,
-        analysis,
-    })
+
+    /// Analyses and settles it.
+    pub(crate) fn analyse(mut self, packs: &dyn Packs, progress: &dyn Progress) -> Outcome {
+        self.lower_rest(packs);
+        let Read { project, config, mut timings } = self;
+        let mut clock = Instant::now();
+        let mut lap = |name, timings: &mut Timings| {
+            timings.push((name, std::mem::replace(&mut clock, Instant::now()).elapsed()));
+        };
+        progress.phase("linking");
+        let Project { root, sources, files, input, unreadable, notices, outside, shown, cargo, .. } = project;
+        let knowledge = config.knowledge.clone().unwrap_or_else(Knowledge::builtin);
+        let program = crate::link::link(files, &input, knowledge);
+        lap("link", &mut timings);
+        progress.phase("analysing");
+        let analysis = Analysis::with_options(sources, program, config.rules.clone());
+        lap("analyse", &mut timings);
+        progress.phase("checking");
+        let mut findings: Vec<Finding> = rules::ALL
+            .par_iter()
+            .filter(|rule| config.may_show(rule))
+            .map(|rule| {
+                let mut found = Vec::new();
+                (rule.check)(&analysis, &mut found);
+                found
+            })
+            .flatten()
+            .collect();
+        for (file, why) in &unreadable {
+            let source = analysis.sources.get(*file);
+            let at = Location { file: *file, span: source.one_line(why.span) };
+            let mut finding = Finding::new(&rules::tool::unreadable_file::RULE, at, why.message.clone());
+            finding.label = "cannot be read from here on".to_owned();
+            finding.help = "mend the file, or leave it out with `exclude` in uncork.toml".to_owned();
+            finding.key = "unreadable".to_owned();
+            findings.push(finding);
+        }
+        lap("check", &mut timings);
+        let scene =
+            Scene { sources: &analysis.sources, program: &analysis.program, root: &root, shown: &shown };
+        let settled = settle(scene, findings, &config);
+        lap("settle", &mut timings);
+        let unreadable = unreadable.len();
+        Outcome { settled, notices, outside, unreadable, timings, root, cargo, config, analysis }
+    }
 }

@@ -62,7 +62,7 @@ impl World {
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("cargo-uncork"));
         command.current_dir(self.path()).arg("uncork").args(args);
-        for name in ["NO_COLOR", "CI", "CLICOLOR_FORCE"] {
+        for name in ["NO_COLOR", "CI", "CLICOLOR_FORCE", "CARGO_TARGET_DIR"] {
             command.env_remove(name);
         }
         command.env("CARGO_NET_OFFLINE", "true");

@@ -117,7 +117,7 @@ fn manifest_config(dir: &Utf8Path, standing: Standing, config: &mut Config) -> R
             let DeValue::Table(table) = value.get_ref() else {
                 return Err(reader.error(value.span(), format!("`{section}.metadata.uncork` wants a table")));
             };
-            config.files.push(manifest.clone());
+            config.read(&manifest, &text);
             parse::read(reader, table, dir, standing, config)?;
         }
     }
@@ -140,6 +140,6 @@ fn file_config(
         let (line, column) = place(&text, e.span().map_or(0, |s| s.start));
         ConfigError { path: file.to_owned(), line, column, message: e.message().replace('\n', ", ") }
     })?;
-    config.files.push(file.to_owned());
+    config.read(file, &text);
     parse::read(Reader { path: file, text: &text }, table.get_ref(), base, standing, config)
 }

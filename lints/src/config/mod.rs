@@ -45,6 +45,8 @@ pub struct ConfigError {
 pub struct Config {
     /// The files read, in order.
     pub files: Vec<Utf8PathBuf>,
+    /// Hashes of what they held.
+    pub contents: Vec<u128>,
     /// What holds everywhere.
     pub base: Settings,
     /// What holds for some paths; later ones win.
@@ -109,6 +111,12 @@ pub struct Exclude {
 }
 
 impl Config {
+    /// Notes that a file was read.
+    fn read(&mut self, file: &Utf8Path, text: &str) {
+        self.files.push(file.to_owned());
+        self.contents.push(xxhash_rust::xxh3::xxh3_128(text.as_bytes()));
+    }
+
     /// A configuration that gives one level to one rule, group or all.
     pub fn with_level(selector: Selector, level: Level) -> Config {
         let mut config = Config::default();

@@ -7,8 +7,7 @@ use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::modules::{mod_candidates, read_and_lower};
-use super::{DiscoverError, Project, Reading, describe, find_manifest, manifest, read};
-use crate::hir::{FileHir, ItemId, ItemKind};
+use super::{DiscoverError, FileKey, Lowered, Project, Reading, describe, find_manifest, manifest, read};
 use crate::link::CrateInput;
 use crate::lower::{Unreadable, lower_file};
 use crate::name::Name;
@@ -23,7 +22,7 @@ pub(super) fn stdin(root: &Utf8Path, text: &str) -> Project {
     let (source, bad) = read::text_source(text.as_bytes().to_vec(), "<stdin>".into());
     let lowered = match bad {
         Some(e) => Err(e),
-        None => lower_file(&source.text),
+        None => lower_file(&source.text).map(|hir| Lowered::new(FileKey::of(&source.text, EDITION), hir)),
     };
     let id = project.push(source, lowered);
     project.input.crates.push(root_crate("stdin", id, false, EDITION));
@@ -80,7 +79,7 @@ pub(super) fn load(
         return Err(DiscoverError::Nothing(format!("{what}: {message}")));
     }
     let mut project = Project { root: root.to_owned(), ..Project::default() };
-    let lowered: Vec<(SourceFile, Result<FileHir, Unreadable>)> =
+    let lowered: Vec<(SourceFile, Result<Lowered, Unreadable>)> =
         files.par_iter().map(|full| read_and_lower(root, full, EDITION, how)).collect();
     for (source, lowered) in lowered {
         project.push(source, lowered);
@@ -101,25 +100,22 @@ fn connect(project: &mut Project, files: &[Utf8PathBuf]) -> FxHashSet<FileId> {
     let by_path: FxHashMap<&Utf8Path, FileId> =
         files.iter().enumerate().map(|(i, p)| (p.as_path(), FileId(i as u32))).collect();
     let mut reached = FxHashSet::default();
-    for (full, (index, hir)) in files.iter().zip(project.files.iter().enumerate()) {
+    for (full, (index, outline)) in files.iter().zip(project.outlines.iter().enumerate()) {
         let file = FileId(index as u32);
-        for (item, decl) in hir.items.iter().enumerate() {
-            if !matches!(decl.kind, ItemKind::Mod { inline: None }) {
-                continue;
-            }
+        for decl in &outline.mods {
             // Without a manifest a file may be a crate root or not: both ways of finding its modules are tried.
             let child = [true, false].iter().find_map(|&as_root| {
-                let candidates = mod_candidates(full, hir, decl, as_root);
+                let candidates = mod_candidates(full, decl, as_root);
                 candidates.iter().find_map(|c| by_path.get(c.as_path()).copied())
             });
             if let Some(child) = child
                 && child != file
             {
-                project.input.mod_files.insert((file, ItemId(item as u32)), child);
+                project.input.mod_files.insert((file, decl.item), child);
                 reached.insert(child);
             }
         }
-        for (n, (literal, _, _)) in hir.includes.iter().enumerate() {
+        for (n, literal) in outline.includes.iter().enumerate() {
             let named = full.parent().map(|dir| super::normal(&dir.join(literal)));
             if let Some(&child) = named.and_then(|path| by_path.get(path.as_path()))
                 && child != file

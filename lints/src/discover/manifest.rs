@@ -80,7 +80,15 @@ pub(super) fn load(manifest: &Utf8Path) -> Result<Workspace, DiscoverError> {
         false => defaults.iter().any(|d| d == p.dir()),
     };
     let default_members = packages.iter().filter(is_default).map(|p| p.name.clone()).collect();
-    Ok(Workspace { root, packages, default_members, notices })
+    // What cargo's configuration files say of it is cargo's to know.
+    let target = match std::env::var("CARGO_TARGET_DIR") {
+        Ok(dir) if !dir.is_empty() => {
+            let here = std::env::current_dir().ok().and_then(|d| Utf8PathBuf::from_path_buf(d).ok());
+            normal(&here.unwrap_or_else(|| root.clone()).join(dir))
+        }
+        _ => root.join("target"),
+    };
+    Ok(Workspace { root, target, packages, default_members, notices })
 }
 
 fn strings<'t>(table: &'t Table, keys: &[&str]) -> Vec<&'t str> {

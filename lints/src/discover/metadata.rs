@@ -45,7 +45,13 @@ fn convert(metadata: cargo_metadata::Metadata) -> Workspace {
     } else {
         metadata.workspace_members.iter().filter_map(name_of).collect()
     };
-    Workspace { root: metadata.workspace_root.clone(), packages, default_members, notices: Vec::new() }
+    Workspace {
+        root: metadata.workspace_root.clone(),
+        target: metadata.target_directory.clone(),
+        packages,
+        default_members,
+        notices: Vec::new(),
+    }
 }
 
 fn package(p: &cargo_metadata::Package) -> Package {

@@ -7,20 +7,24 @@ mod folder;
 mod manifest;
 mod metadata;
 mod modules;
+mod outline;
 mod package;
 mod read;
 #[cfg(test)]
 mod tests;
 
+pub use outline::{FileKey, Outline, Outlines};
 pub use package::{Dependency, DependencyKind, Package, Target, TargetKind};
 pub use read::{ReadError, describe, read_source};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use rayon::prelude::*;
+use rustc_hash::FxHashSet;
 
 use crate::config::Exclude;
 use crate::hir::FileHir;
 use crate::link::ProjectInput;
-use crate::lower::Unreadable;
+use crate::lower::{Unreadable, lower_file_of};
 use crate::run::Progress;
 use crate::source::{FileId, Sources};
 use package::Workspace;
@@ -56,8 +60,16 @@ pub struct Project {
     pub root: Utf8PathBuf,
     /// The texts.
     pub sources: Sources,
-    /// Lowered, by file; empty for what could not be read.
+    /// Lowered, by file; empty for what could not be read, and for what is [`Project::pending`].
     pub files: Vec<FileHir>,
+    /// What each file leads to.
+    pub outlines: Vec<Outline>,
+    /// What each file was, or would be, lowered from.
+    pub keys: Vec<FileKey>,
+    /// Files that were not lowered because their outlines were known.
+    pub pending: Vec<FileId>,
+    /// Files that were unpacked.
+    pub unpacked: FxHashSet<FileId>,
     /// How they hang together.
     pub input: ProjectInput,
     /// Files that could not be lowered.
@@ -76,16 +88,45 @@ pub struct Project {
 
 impl Project {
     /// Adds a file, read or not.
-    fn push(&mut self, source: crate::source::SourceFile, lowered: Result<FileHir, Unreadable>) -> FileId {
+    fn push(&mut self, source: crate::source::SourceFile, lowered: Result<Lowered, Unreadable>) -> FileId {
         let id = self.sources.add(source);
         match lowered {
-            Ok(hir) => self.files.push(hir),
+            Ok(Lowered { key, outline, hir }) => {
+                self.keys.push(key);
+                self.outlines.push(outline);
+                if hir.is_none() {
+                    self.pending.push(id);
+                }
+                self.files.push(hir.unwrap_or_default());
+            }
             Err(e) => {
+                self.keys.push(FileKey::of(&self.sources.get(id).text, 0));
+                self.outlines.push(Outline::default());
                 self.files.push(FileHir::default());
                 self.unreadable.push((id, e));
             }
         }
         id
+    }
+
+    /// Lowers what is still pending, on all cores; what `packs` has is unpacked.
+    pub fn lower_pending(&mut self, packs: &dyn Packs) {
+        let lower = |id: FileId| {
+            let key = self.keys[id.0 as usize];
+            let unpacked = packs.get(key).and_then(|bytes| crate::hir::pack::unpack(&bytes));
+            let known = unpacked.is_some();
+            let text = &self.sources.get(id).text;
+            (id, known, unpacked.unwrap_or_else(|| lower_file_of(text, key.edition).unwrap_or_default()))
+        };
+        let lowered: Vec<(FileId, bool, FileHir)> =
+            self.pending.par_iter().with_max_len(1).map(|&id| lower(id)).collect();
+        for (id, known, hir) in lowered {
+            self.files[id.0 as usize] = hir;
+            if known {
+                self.unpacked.insert(id);
+            }
+        }
+        self.pending.clear();
     }
 
     /// Whether findings in a file are asked for.
@@ -159,6 +200,19 @@ impl Located {
         places
     }
 
+    /// Cargo's target directory; none without a workspace.
+    pub fn target_directory(&self) -> Option<&Utf8Path> {
+        match &self.kind {
+            Kind::Workspace { workspace, .. } => Some(&workspace.target),
+            _ => None,
+        }
+    }
+
+    /// Whether any text stands for what is on disk.
+    pub fn is_edited(&self) -> bool {
+        !self.edited.is_empty() || matches!(self.kind, Kind::Stdin(_))
+    }
+
     /// The packages of the workspace; none without one.
     pub fn packages(&self) -> &[Package] {
         match &self.kind {
@@ -179,8 +233,21 @@ impl Located {
     /// # Errors
     /// If there is no Rust in it at all. A file that cannot be read is in [`Project::unreadable`].
     pub fn load(&self, exclude: &[Exclude], progress: &dyn Progress) -> Result<Project, DiscoverError> {
+        self.load_knowing(exclude, &Outlines::default(), progress)
+    }
+
+    /// As [`Located::load`], but files whose outlines are known are only read: [`Project::pending`] names them.
+    ///
+    /// # Errors
+    /// As [`Located::load`].
+    pub fn load_knowing(
+        &self,
+        exclude: &[Exclude],
+        known: &Outlines,
+        progress: &dyn Progress,
+    ) -> Result<Project, DiscoverError> {
         let exclude = modules::Globs::new(exclude, &self.named)?;
-        let how = &Reading { exclude, edited: self.edited.clone(), progress };
+        let how = &Reading { exclude, edited: self.edited.clone(), known, progress };
         match &self.kind {
             Kind::Stdin(text) => Ok(folder::stdin(&self.root, text)),
             Kind::Folder(paths) => folder::load(&self.root, paths, how),
@@ -212,7 +279,33 @@ impl Located {
 struct Reading<'a> {
     exclude: modules::Globs,
     edited: Edited,
+    known: &'a Outlines,
     progress: &'a dyn Progress,
+}
+
+/// Lowered files kept from run to run. Who has none returns none.
+pub trait Packs: Sync {
+    /// What [`crate::hir::pack::pack`] made of the file with this key. Called from any thread.
+    fn get(&self, key: FileKey) -> Option<Vec<u8>>;
+}
+
+impl Packs for () {
+    fn get(&self, _: FileKey) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+/// A file lowered, or known not to need it yet.
+struct Lowered {
+    key: FileKey,
+    outline: Outline,
+    hir: Option<FileHir>,
+}
+
+impl Lowered {
+    fn new(key: FileKey, hir: FileHir) -> Lowered {
+        Lowered { key, outline: Outline::of(&hir), hir: Some(hir) }
+    }
 }
 
 /// Finds out what is to be analysed.

@@ -9,10 +9,10 @@ use camino::{Utf8Path, Utf8PathBuf};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::outline::{ModDecl, Outline};
 use super::package::{Package, Target, TargetKind, Workspace};
-use super::{DiscoverError, Project, Reading, folder, normal, read};
+use super::{DiscoverError, FileKey, Lowered, Project, Reading, folder, normal, read};
 use crate::config::Exclude;
-use crate::hir::{FileHir, Item, ItemId, ItemKind};
 use crate::link::CrateInput;
 use crate::lower::{Unreadable, lower_file_of};
 use crate::name::Name;
@@ -148,18 +148,24 @@ fn local(workspace: &Workspace, dependency: &super::Dependency) -> Option<usize>
     workspace.packages.iter().position(|p| p.name == dependency.package && normal(p.dir()) == dir)
 }
 
-/// Reads one file and lowers it. Its path is shown relative to `root` where it lies below.
+/// Reads one file and lowers it, unless its outline is known. Its path is shown relative to `root` where it lies below.
 pub(super) fn read_and_lower(
     root: &Utf8Path,
     full: &Utf8Path,
     edition: u16,
     how: &Reading<'_>,
-) -> (SourceFile, Result<FileHir, Unreadable>) {
+) -> (SourceFile, Result<Lowered, Unreadable>) {
     let shown = full.strip_prefix(root).unwrap_or(full).to_owned();
     let (source, bad) = read::read_source(full, shown, &how.edited);
     let lowered = match bad {
         Some(e) => Err(e),
-        None => lower_file_of(&source.text, edition),
+        None => {
+            let key = FileKey::of(&source.text, edition);
+            match how.known.get(&key) {
+                Some(outline) => Ok(Lowered { key, outline: outline.clone(), hir: None }),
+                None => lower_file_of(&source.text, edition).map(|hir| Lowered::new(key, hir)),
+            }
+        }
     };
     how.progress.file();
     (source, lowered)
@@ -168,7 +174,7 @@ pub(super) fn read_and_lower(
 /// A file read and lowered, and the files it leads to.
 struct Read {
     source: SourceFile,
-    lowered: Result<FileHir, Unreadable>,
+    lowered: Result<Lowered, Unreadable>,
     /// For whom its children were looked up.
     wanted: Wanted,
     children: Vec<Wanted>,
@@ -177,7 +183,7 @@ struct Read {
 impl Read {
     fn new(root: &Utf8Path, wanted: &Wanted, how: &Reading<'_>) -> Read {
         let (source, lowered) = read_and_lower(root, &wanted.path, wanted.edition, how);
-        let children = lowered.as_ref().map_or_else(|_| Vec::new(), |hir| children(hir, wanted));
+        let children = lowered.as_ref().map_or_else(|_| Vec::new(), |l| children(&l.outline, wanted));
         Read { source, lowered, wanted: wanted.clone(), children }
     }
 }
@@ -192,7 +198,7 @@ impl Loader {
     /// Gives a file its place in the project; returns what it leads to.
     fn add(&mut self, project: &mut Project, wanted: Wanted, read: Read) -> Vec<Wanted> {
         let children = match &read.lowered {
-            Ok(hir) if read.wanted != wanted => children(hir, &wanted),
+            Ok(lowered) if read.wanted != wanted => children(&lowered.outline, &wanted),
             _ => read.children,
         };
         let id = project.push(read.source, read.lowered);
@@ -205,17 +211,15 @@ impl Loader {
     /// Which `mod` item and `include!` means which file, now that all are known.
     fn connect(&self, project: &mut Project) {
         for (path, &file) in &self.ids {
-            let hir = &project.files[file.0 as usize];
+            let outline = &project.outlines[file.0 as usize];
             let as_root = self.as_root.get(file.0 as usize).copied().unwrap_or(false);
-            for (index, item) in hir.items.iter().enumerate() {
-                if let ItemKind::Mod { inline: None } = item.kind
-                    && let Some(&child) =
-                        mod_candidates(path, hir, item, as_root).iter().find_map(|c| self.ids.get(c))
+            for decl in &outline.mods {
+                if let Some(&child) = mod_candidates(path, decl, as_root).iter().find_map(|c| self.ids.get(c))
                 {
-                    project.input.mod_files.insert((file, ItemId(index as u32)), child);
+                    project.input.mod_files.insert((file, decl.item), child);
                 }
             }
-            for (n, (literal, _, _)) in hir.includes.iter().enumerate() {
+            for (n, literal) in outline.includes.iter().enumerate() {
                 if let Some(dir) = path.parent()
                     && let Some(&child) = self.ids.get(&normal(&dir.join(literal)))
                 {
@@ -227,18 +231,16 @@ impl Loader {
 }
 
 /// The files that a file's `mod` items and `include!`s name.
-fn children(hir: &FileHir, wanted: &Wanted) -> Vec<Wanted> {
+fn children(outline: &Outline, wanted: &Wanted) -> Vec<Wanted> {
     let mut out = Vec::new();
-    for item in &hir.items {
-        if let ItemKind::Mod { inline: None } = item.kind {
-            let candidates = mod_candidates(&wanted.path, hir, item, wanted.as_root);
-            if let Some(path) = candidates.into_iter().find(|c| c.is_file()) {
-                let as_root = item.attrs.path.is_some() || path.file_name() == Some("mod.rs");
-                out.push(Wanted { path, as_root, ..wanted.clone() });
-            }
+    for decl in &outline.mods {
+        let candidates = mod_candidates(&wanted.path, decl, wanted.as_root);
+        if let Some(path) = candidates.into_iter().find(|c| c.is_file()) {
+            let as_root = decl.path.is_some() || path.file_name() == Some("mod.rs");
+            out.push(Wanted { path, as_root, ..wanted.clone() });
         }
     }
-    for (literal, _, _) in &hir.includes {
+    for literal in &outline.includes {
         if let Some(dir) = wanted.path.parent() {
             let path = normal(&dir.join(literal));
             if path.is_file() {
@@ -251,7 +253,7 @@ fn children(hir: &FileHir, wanted: &Wanted) -> Vec<Wanted> {
 
 /// Where `mod name;` may lie (The Rust Reference, "Module source filenames"). `as_root`: the file's children lie beside
 /// it; otherwise in a folder of its name.
-pub(super) fn mod_candidates(file: &Utf8Path, hir: &FileHir, item: &Item, as_root: bool) -> Vec<Utf8PathBuf> {
+pub(super) fn mod_candidates(file: &Utf8Path, decl: &ModDecl, as_root: bool) -> Vec<Utf8PathBuf> {
     let Some(dir) = file.parent() else { return Vec::new() };
     let own = if as_root || file.file_name() == Some("mod.rs") {
         dir.to_owned()
@@ -259,20 +261,12 @@ pub(super) fn mod_candidates(file: &Utf8Path, hir: &FileHir, item: &Item, as_roo
         dir.join(file.file_stem().unwrap_or_default())
     };
     // Inline modules around it are folders.
-    let mut around = Vec::new();
-    let mut scope = Some(item.scope);
-    while let Some(here) = scope.and_then(|s| hir.scopes.get(s.0 as usize)) {
-        if let Some(name) = here.name {
-            around.push(here.path_attr.clone().unwrap_or_else(|| name.to_string()));
-        }
-        scope = here.parent;
-    }
-    let base = around.iter().rev().fold(own, |path, part| path.join(part));
-    if let Some(path) = &item.attrs.path {
-        let from = if around.is_empty() { dir.to_owned() } else { base };
+    let base = decl.around.iter().fold(own, |path, part| path.join(part));
+    if let Some(path) = &decl.path {
+        let from = if decl.around.is_empty() { dir.to_owned() } else { base };
         return vec![normal(&from.join(&**path))];
     }
-    let name = item.name.as_str();
+    let name = decl.name.as_str();
     let name = name.strip_prefix("r#").unwrap_or(name);
     vec![normal(&base.join(format!("{name}.rs"))), normal(&base.join(name).join("mod.rs"))]
 }

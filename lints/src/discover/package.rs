@@ -89,6 +89,8 @@ pub enum TargetKind {
 #[derive(Clone, Debug)]
 pub(super) struct Workspace {
     pub(super) root: Utf8PathBuf,
+    /// Where cargo builds.
+    pub(super) target: Utf8PathBuf,
     pub(super) packages: Vec<Package>,
     /// Names of the default members.
     pub(super) default_members: Vec<String>,

@@ -10,6 +10,7 @@ pub mod dump;
 pub mod invariants;
 #[allow(missing_docs, reason = "a field named as in the language needs no more words")]
 mod item;
+pub mod pack;
 mod types;
 
 pub use body::*;

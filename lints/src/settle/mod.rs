@@ -8,6 +8,7 @@ mod tests;
 
 use camino::Utf8Path;
 use rustc_hash::{FxHashMap, FxHashSet};
+use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, Settings};
 use crate::finding::{Confidence, Finding, Level, Severity};
@@ -17,7 +18,7 @@ use crate::rules::{self, tool};
 use crate::source::{FileId, Sources};
 
 /// Findings as they are shown, and how many were held back.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Settled {
     /// In order of path, place, rule.
     pub findings: Vec<Finding>,
