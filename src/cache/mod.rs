@@ -223,3 +223,67 @@ pub(crate) fn folder(asked: Option<&Utf8Path>, target: Option<&Utf8Path>) -> Opt
         (None, None) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cache() -> (tempfile::TempDir, Cache) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = Utf8PathBuf::from_path_buf(folder.path().join("target/uncork")).expect("UTF-8");
+        (folder, Cache::new(path, false, true))
+    }
+
+    fn rows(db: &Database, table: &str) -> usize {
+        db.table(table).and_then(|t| t.iter()).expect("rows").count()
+    }
+
+    #[test]
+    fn findings_of_few_requests_are_kept() {
+        let (_keep, cache) = cache();
+        let db = store::open(&cache.folder, true, true).expect("it opens");
+        for request in 0..3 * SLOTS as u128 {
+            cache.write(&db, request, Some(b"findings"), None).expect("written");
+        }
+        assert_eq!((rows(&db, FOUND), rows(&db, KEPT)), (SLOTS, SLOTS));
+        let newest = 3 * SLOTS as u128 - 1;
+        assert!(db.table(FOUND).and_then(|t| t.get(&newest.to_be_bytes())).expect("read").is_some());
+        // Large ones push out the others.
+        let large = vec![7; (BYTES / 2) as usize];
+        for request in [1000_u128, 1001, 1002] {
+            cache.write(&db, request, Some(&large), None).expect("written");
+        }
+        assert_eq!(rows(&db, FOUND), 2);
+        let larger = vec![7; large.len() + 1];
+        cache.write(&db, 1003, Some(&larger), None).expect("written");
+        assert_eq!(rows(&db, FOUND), 2, "what is too large is not kept");
+    }
+
+    #[test]
+    fn the_history_ends_somewhere() {
+        let (_keep, cache) = cache();
+        let db = store::open(&cache.folder, true, true).expect("it opens");
+        let mut entry = Entry {
+            time: 5,
+            commit: None,
+            options: String::new(),
+            files: 0,
+            lines: 0,
+            suppressed: 0,
+            counts: Default::default(),
+        };
+        for files in 0..12 {
+            entry.files = files;
+            let mut batch = WriteBatch::new();
+            history::add(&db, &mut batch, &entry, 10).expect("added");
+            db.write(&batch, Durability::Buffered).expect("written");
+        }
+        let files: Vec<u64> = history::all(&db).expect("read").iter().map(|e| e.files).collect();
+        assert_eq!(
+            files,
+            (2..12).collect::<Vec<u64>>(),
+            "the newest, in order, though all say the same time"
+        );
+        assert_eq!(history::newest(&db, |e| e.files == 4).expect("read").map(|e| e.files), Some(4));
+    }
+}

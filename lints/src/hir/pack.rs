@@ -56,7 +56,8 @@ mod tests {
 
     #[test]
     fn cut_or_changed_bytes_are_no_panic() {
-        let hir = lower_file("pub fn f(x: &str) -> usize { g(x, |y| y.len() + 1).unwrap_or(3) }").expect("Rust");
+        let hir =
+            lower_file("pub fn f(x: &str) -> usize { g(x, |y| y.len() + 1).unwrap_or(3) }").expect("Rust");
         let bytes = pack(&hir);
         for cut in 0..bytes.len() {
             assert_eq!(unpack(&bytes[..cut]), None);
