@@ -108,3 +108,48 @@ pub(super) fn keep(db: &Database, learnt: &Learnt, packed: Vec<(FileKey, Vec<u8>
     db.write(&batch, Durability::Buffered)?;
     table.ingest(packed.into_iter().map(|(key, bytes)| (row(build, key), bytes))).map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use camino::Utf8PathBuf;
+    use uncork_lints::again;
+    use uncork_lints::config::Config;
+    use uncork_lints::discover::{Request, locate};
+
+    use super::*;
+
+    #[test]
+    fn what_no_run_has_goes_when_there_is_much_of_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = Utf8PathBuf::from_path_buf(folder.path().to_owned()).expect("UTF-8");
+        let code = path.join("code");
+        std::fs::create_dir(&code).expect("made");
+        std::fs::write(code.join("a.rs"), "pub fn a() {}\n").expect("written");
+        let located = locate(&Request { paths: vec![code.clone()], cwd: code, ..Request::default() });
+        let located = located.expect("a folder of code");
+        let done = again::check(&located, &located.places(), &Config::default(), None, &(), &());
+        let learnt = done.ok().and_then(|d| d.learnt).expect("something new");
+        let cache = Cache::new(path.join("cache"), false, true);
+        let db = store::open(&cache.folder, true, true).expect("it opens");
+        let rows = || db.table(LOWERED).and_then(|t| t.iter()).expect("rows").count();
+        for n in 0..SPARE {
+            let key = FileKey { text: u128::from(n), edition: 2021 };
+            let table = db.table(LOWERED).expect("a table");
+            table.put(&row(0, key), b"of another tool").expect("written");
+        }
+        let count = db.table(KEPT).and_then(|t| t.put(COUNT, &SPARE.to_be_bytes()));
+        count.expect("written");
+        keep(&db, &learnt, learnt.pack()).expect("kept");
+        assert_eq!(rows(), SPARE as usize + 1, "as many as may be");
+        let more = FileKey { text: 1 << 100, edition: 2021 };
+        keep(&db, &learnt, vec![(more, vec![1]), (more, vec![2])]).expect("kept");
+        // What came with this call is of this run, whatever the run says.
+        assert_eq!(rows(), 2);
+        db.close().expect("it closes");
+        let key = learnt.keys().next().expect("one file");
+        let files = cache.files();
+        assert_eq!(files.get(key), learnt.pack().pop().map(|(_, bytes)| bytes));
+        assert_eq!(files.get(FileKey { text: 0, edition: 2021 }), None);
+        files.close();
+    }
+}
