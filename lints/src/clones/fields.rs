@@ -2,6 +2,7 @@
 
 use crate::hir::ItemKind;
 use crate::knowledge::{Container, LockKind};
+use crate::places::opened;
 use crate::program::{DefId, Program};
 use crate::ty::{Ty, TyKind};
 
@@ -73,7 +74,7 @@ pub fn classify(program: &Program, def: DefId) -> Vec<FieldClass> {
 const MAX_DEPTH: u8 = 1;
 
 fn class(program: &Program, ty: Ty, depth: u8) -> FieldClass {
-    let mut ty = ty;
+    let mut ty = opened(program, ty).unwrap_or(ty);
     let mut access = Access::Plain;
     // Handles, options and locks around the content.
     for _ in 0..12 {

@@ -10,7 +10,7 @@
 mod shape;
 mod walk;
 
-pub use shape::{Shape, shape};
+pub use shape::{Shape, opened, record, shape};
 pub(crate) use walk::walk;
 
 use rustc_hash::FxHashMap;
@@ -32,6 +32,8 @@ pub enum PlaceKey {
     Param(DefId, u32),
     /// What a function returns.
     Ret(DefId),
+    /// What an expression yields that is one of several places (`if a { &mut self.x } else { &mut self.y }`).
+    Either(BodyIx, ExprId),
 }
 
 /// What is done to a place.
@@ -77,6 +79,8 @@ pub(crate) struct BodyUses {
     uses: Vec<(PlaceKey, Use)>,
     /// `a` flows into `b`: what is done to `b` is done to `a`.
     flows: Vec<(PlaceKey, PlaceKey)>,
+    /// Of these, handles given to a parameter.
+    handed: Vec<(PlaceKey, PlaceKey)>,
     /// Locals that a spawned closure captures.
     spawned: Vec<PlaceKey>,
     /// Types of the locals that are places.
@@ -103,6 +107,7 @@ impl Places {
     /// Puts together what each body does, in order of bodies.
     pub(crate) fn collect(per_body: Vec<BodyUses>) -> Places {
         let mut places = Places::default();
+        let mut handed = Vec::new();
         for (index, body) in per_body.into_iter().enumerate() {
             for (key, one) in body.uses {
                 places.uses.entry(key).or_default().push(one);
@@ -113,9 +118,22 @@ impl Places {
                     targets.push(to);
                 }
             }
+            handed.extend(body.handed);
             places.spawned.extend(body.spawned);
             places.replaced.extend(body.replaced.into_iter().map(|def| (def, BodyIx(index as u32))));
             places.locals.extend(body.locals.into_iter().map(|(l, t)| (BodyIx(index as u32), l, t)));
+        }
+        // `Reader::new(Arc::clone(&map))` that keeps the handle in a field: what the field's owner does, it does to the
+        // map of whoever else has one.
+        for (from, param) in handed {
+            let kept = places.flows.get(&param).into_iter().flatten().any(|field| {
+                matches!(field, PlaceKey::Field(..))
+                    && places.flows.get(field).is_some_and(|back| back.contains(&param))
+            });
+            let back = places.flows.entry(param).or_default();
+            if kept && !back.contains(&from) {
+                back.push(from);
+            }
         }
         places
     }

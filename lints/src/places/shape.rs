@@ -2,6 +2,7 @@
 
 use crate::knowledge::{Container, Knowledge, LockKind};
 use crate::name::Name;
+use crate::program::{DefId, Program};
 use crate::ty::{Subst, Ty, TyKind};
 
 /// A type taken apart: `Arc<RwLock<HashMap<K, V>>>` is a map behind one lock behind a handle.
@@ -97,4 +98,40 @@ pub fn shape(kb: &Knowledge, ty: Ty) -> Option<Shape> {
     }
     shape.core = here;
     Some(shape)
+}
+
+/// What a lock of the workspace's own holds: of `Shared<HashMap<K, V>>` with `struct Shared<T>(RwLock<T>)` the
+/// `RwLock<HashMap<K, V>>`, behind references, handles and options or not.
+pub fn opened(program: &Program, ty: Ty) -> Option<Ty> {
+    let (def, args) = record(program, ty)?;
+    if args.is_empty() {
+        return None;
+    }
+    let [(_, inner)] = program.decls.fields.get(&def)?.as_slice() else { return None };
+    if !inner.has_params() {
+        return None;
+    }
+    let held = inner.subst(&Subst::pair(program.decls.params(def), args));
+    shape(&program.knowledge, held)?.lock.map(|_| held)
+}
+
+/// The type of the workspace that a type is behind references, handles and options.
+pub fn record(program: &Program, ty: Ty) -> Option<(DefId, &'static [Ty])> {
+    let mut ty = ty;
+    for _ in 0..8 {
+        match ty.kind() {
+            TyKind::Ref(_, inner) => ty = *inner,
+            TyKind::Adt(def, args) => return Some((*def, args)),
+            TyKind::Ext(path, args) => {
+                let info = program.knowledge.types.get(path)?;
+                let option = matches!(path.as_str(), "std::option::Option" | "std::boxed::Box");
+                if info.lock.is_some() || info.container.is_some() || !(info.shared || option) {
+                    return None;
+                }
+                ty = *args.first()?;
+            }
+            _ => return None,
+        }
+    }
+    None
 }

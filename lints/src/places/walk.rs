@@ -1,13 +1,15 @@
 //! What one body does to places.
 
+mod calls;
+
 use rustc_hash::FxHashMap;
 
-use super::{BodyUses, PlaceKey, Use, UseKind, shape};
+use super::{BodyUses, PlaceKey, Use, UseKind, opened, shape};
 use crate::hir::{
-    BinaryOp, Block, BlockKind, Body, ExprId, ExprKind, LocalId, MacroKind, PatId, PatKind, Stmt,
+    BinaryOp, Block, BlockKind, Body, ExprId, ExprKind, LocalId, MacroKind, PatId, PatKind, Path, Stmt,
 };
-use crate::infer::{BodyTypes, Callee};
-use crate::knowledge::{ClosureUse, Op};
+use crate::infer::BodyTypes;
+use crate::knowledge::Op;
 use crate::name::{Name, well_known};
 use crate::program::{BodyIx, DefId, DefKind, Program, Res};
 use crate::ty::{Ty, TyKind};
@@ -91,14 +93,13 @@ impl Walker<'_> {
     /// Whether a type is worth following: a collection, or something with a lock around it.
     fn is_place(&self, ty: Ty) -> bool {
         match ty.kind() {
-            TyKind::Unknown
-            | TyKind::Int(_)
-            | TyKind::Bool
-            | TyKind::Str
-            | TyKind::Float(_)
-            | TyKind::Adt(..) => false,
-            _ => shape(&self.program.knowledge, ty)
-                .is_some_and(|s| s.container.is_some() || s.lock.is_some() || s.concurrent || s.bounded),
+            TyKind::Unknown | TyKind::Int(_) | TyKind::Bool | TyKind::Str | TyKind::Float(_) => false,
+            TyKind::Adt(_, args) => !args.is_empty() && opened(self.program, ty).is_some(),
+            _ => {
+                shape(&self.program.knowledge, ty)
+                    .is_some_and(|s| s.container.is_some() || s.lock.is_some() || s.concurrent || s.bounded)
+                    || opened(self.program, ty).is_some()
+            }
         }
     }
 
@@ -150,6 +151,22 @@ impl Walker<'_> {
         {
             self.out.flows.push((origin.place, PlaceKey::Ret(self.owner)));
         }
+    }
+
+    /// What a branching expression stands for: where its branches differ, what is done to it is done to each.
+    fn either(&mut self, id: ExprId, a: Option<Origin>, b: Option<Origin>) -> Option<Origin> {
+        let (Some(a), Some(b)) = (a, b) else { return a.or(b) };
+        if a.place == b.place || a.entry || b.entry {
+            return Some(a);
+        }
+        let place = PlaceKey::Either(self.ix, id);
+        for branch in [a, b] {
+            if branch.place != place {
+                self.out.flows.push((branch.place, place));
+            }
+        }
+        let acquired = a.acquired.filter(|_| a.acquired == b.acquired);
+        Some(Origin { acquired, ..Origin::of(place) })
     }
 
     /// Walks for effect; what it stands for is dropped unused.
@@ -262,11 +279,8 @@ impl Walker<'_> {
                 }
                 None
             }
-            ExprKind::Struct { fields, base, .. } => {
-                let owner = match self.types.expr(id).peel_refs().kind() {
-                    TyKind::Adt(def, _) => Some(*def),
-                    _ => None,
-                };
+            ExprKind::Struct { path, fields, base } => {
+                let owner = self.record_of(self.types.expr(id), path);
                 for field in fields.iter() {
                     if let Some(origin) = self.expr(field.value) {
                         match owner {
@@ -287,7 +301,7 @@ impl Walker<'_> {
                 self.drop_expr(*cond);
                 let t = self.expr(*then);
                 let e = els.and_then(|e| self.expr(e));
-                t.or(e)
+                self.either(id, t, e)
             }
             ExprKind::Let { pat, scrutinee } => {
                 let origin = self.expr(*scrutinee);
@@ -304,7 +318,7 @@ impl Walker<'_> {
                         self.drop_expr(guard);
                     }
                     let value = self.expr(arm.body);
-                    result = result.or(value);
+                    result = self.either(id, result, value);
                 }
                 result
             }
@@ -492,27 +506,24 @@ impl Walker<'_> {
             }
             PatKind::Ref(inner) | PatKind::Typed { pat: inner, .. } => self.bind(*inner, origin, init),
             // `Ok(guard)`, `Some(map)`: still the place.
-            PatKind::TupleStruct { pats, .. } => {
-                for &p in pats.iter() {
-                    self.bind(p, origin, init);
+            PatKind::TupleStruct { path, pats } => match self.record_of(self.types.pat(pat), path) {
+                Some(owner) => self.bind_fields(owner, pats, init),
+                None => {
+                    for &p in pats.iter() {
+                        self.bind(p, origin, init);
+                    }
                 }
-            }
+            },
             PatKind::Tuple(pats) | PatKind::Slice(pats) | PatKind::Or(pats) => {
                 for &p in pats.iter() {
                     self.bind(p, origin, init);
                 }
             }
-            PatKind::Struct { fields, .. } => {
-                let owner = match self.types.pat(pat).peel_refs().kind() {
-                    TyKind::Adt(def, _) => Some(*def),
-                    _ => None,
-                };
+            PatKind::Struct { path, fields, .. } => {
+                let owner = self.record_of(self.types.pat(pat), path);
                 for (name, p) in fields.iter() {
                     // `let Self { map, .. } = self`: the field itself.
-                    let field = owner.and_then(|def| {
-                        let declared = self.program.decls.field(def, *name)?;
-                        self.is_place(declared).then_some(Origin::of(PlaceKey::Field(def, *name)))
-                    });
+                    let field = owner.and_then(|def| self.field_place(def, *name));
                     self.bind(*p, field, init);
                 }
             }
@@ -525,249 +536,38 @@ impl Walker<'_> {
         }
     }
 
+    /// The struct or variant that a literal or pattern of the given type names.
+    fn record_of(&self, ty: Ty, path: &Path) -> Option<DefId> {
+        let TyKind::Adt(def, _) = ty.peel_refs().kind() else { return None };
+        match self.program.variants.get(def) {
+            Some(variants) => variants.get(&path.segments.last()?.name).copied(),
+            None => Some(*def),
+        }
+    }
+
+    fn field_place(&self, owner: DefId, name: Name) -> Option<Origin> {
+        let declared = self.program.decls.field(owner, name)?;
+        self.is_place(declared).then_some(Origin::of(PlaceKey::Field(owner, name)))
+    }
+
+    /// `Stored::Here(map)`: the fields by position, those after a `..` counted from the end.
+    fn bind_fields(&mut self, owner: DefId, pats: &[PatId], init: ExprId) {
+        let body = self.body;
+        let rest = pats.iter().position(|&p| matches!(body.pat(p).kind, PatKind::Rest));
+        let all = self.program.decls.fields.get(&owner).map_or(0, Vec::len);
+        for (i, &p) in pats.iter().enumerate() {
+            let at = match rest {
+                Some(rest) if i > rest => (all + i).checked_sub(pats.len()),
+                _ => Some(i),
+            };
+            let field = at.and_then(|at| self.field_place(owner, Name::new(&at.to_string())));
+            self.bind(p, field, init);
+        }
+    }
+
     /// Whether two types are one collection, locks, cells and handles around it aside.
     fn same_core(&self, a: Ty, b: Ty) -> bool {
         let kb = &self.program.knowledge;
         matches!((shape(kb, a), shape(kb, b)), (Some(a), Some(b)) if a.core == b.core)
-    }
-
-    fn closure_args(
-        &mut self,
-        args: &[ExprId],
-        usage: ClosureUse,
-        future: bool,
-        recv: Option<(Origin, Ty)>,
-    ) -> Vec<Option<Origin>> {
-        let body = self.body;
-        let in_place = matches!(usage, ClosureUse::InPlace | ClosureUse::Lazy);
-        args.iter()
-            .map(|&arg| {
-                let closure = matches!(body.expr(arg).kind, ExprKind::Closure(_));
-                self.lent = recv.filter(|_| closure && in_place);
-                let runs_elsewhere = match &body.expr(arg).kind {
-                    ExprKind::Closure(_) => usage == ClosureUse::Spawn,
-                    ExprKind::Block(b) => future && matches!(b.kind, BlockKind::Async { .. }),
-                    _ => false,
-                };
-                if runs_elsewhere {
-                    self.spawned += 1;
-                }
-                let origin = self.expr(arg);
-                if runs_elsewhere {
-                    self.spawned -= 1;
-                }
-                origin
-            })
-            .collect()
-    }
-
-    fn call(&mut self, id: ExprId, callee: ExprId, args: &[ExprId]) -> Option<Origin> {
-        let target = self.types.callee(id);
-        if !matches!(self.body.expr(callee).kind, ExprKind::Path(_)) {
-            self.drop_expr(callee);
-        }
-        let (usage, future) = self.closure_use(target);
-        let origins = self.closure_args(args, usage, future, None);
-        match target {
-            Callee::Ext(path) => {
-                let text = path.as_str();
-                let tags = self.program.knowledge.callee(path).map(|f| f.tags.clone());
-                match text {
-                    "std::mem::take" | "std::mem::replace" | "std::mem::swap" => {
-                        if let Some(&kept) = args.first() {
-                            self.replaced(kept);
-                        }
-                        for origin in origins.into_iter().flatten() {
-                            self.record(origin, UseKind::Take, id);
-                        }
-                        return None;
-                    }
-                    "std::mem::drop" | "std::mem::forget" => return None,
-                    _ => {}
-                }
-                // `Arc::clone(&self.map)`, `RwLock::read(&m)`, `HashMap::insert(&mut m, ..)`: methods by another name.
-                if self.program.knowledge.callee(path).is_some_and(|f| f.self_mode.is_some())
-                    && let Some((first, rest)) = origins.split_first()
-                {
-                    for origin in rest.iter().flatten() {
-                        self.record(*origin, UseKind::Escape, id);
-                    }
-                    return match first {
-                        Some(origin) => self.operate(*origin, id, args[0], target, tags.as_ref()),
-                        None => None,
-                    };
-                }
-                if text.starts_with("std::sync::Arc::") || text.starts_with("std::rc::Rc::") {
-                    // `Arc::new(x)` wraps, `Arc::strong_count(&x)` looks.
-                    return origins.into_iter().flatten().next();
-                }
-                let result_is_place = self.is_place(self.types.expr(id));
-                for origin in origins.into_iter().flatten() {
-                    // `Ok(guard)`, `Some(map)`, `Mutex::new(map)`: wrapped, and still followed.
-                    if result_is_place && !text.contains("mem::") {
-                        return Some(origin);
-                    }
-                    self.record(origin, UseKind::Escape, id);
-                }
-                None
-            }
-            Callee::Fn(def) => {
-                self.pass(def, &origins, 0);
-                self.ret_of(def, id)
-            }
-            Callee::Virtual(def) => {
-                self.pass(def, &origins, 0);
-                for &implementor in self.program.decls.implementors.get(&def).into_iter().flatten() {
-                    self.pass(implementor, &origins, 0);
-                }
-                self.ret_of(def, id)
-            }
-            Callee::Ctor(def) => {
-                let wrapped = self.program.def(def).kind == DefKind::Struct;
-                for (i, origin) in origins.into_iter().enumerate() {
-                    let Some(origin) = origin else { continue };
-                    if wrapped {
-                        self.share(origin, PlaceKey::Field(def, Name::new(&i.to_string())), args[i]);
-                    } else {
-                        self.record(origin, UseKind::Escape, id);
-                    }
-                }
-                None
-            }
-            Callee::Value | Callee::Unknown => {
-                for origin in origins.into_iter().flatten() {
-                    self.record(origin, UseKind::Escape, id);
-                }
-                None
-            }
-        }
-    }
-
-    fn closure_use(&self, callee: Callee) -> (ClosureUse, bool) {
-        match callee {
-            Callee::Ext(path) => match self.program.knowledge.callee(path) {
-                Some(f) => (f.tags.closure, f.tags.spawns_future),
-                None => (ClosureUse::Unknown, false),
-            },
-            _ => (ClosureUse::Unknown, false),
-        }
-    }
-
-    fn pass(&mut self, def: DefId, origins: &[Option<Origin>], shift: u32) {
-        for (i, origin) in origins.iter().enumerate() {
-            if let Some(origin) = origin.filter(|o| !o.entry) {
-                self.out.flows.push((origin.place, PlaceKey::Param(def, i as u32 + shift)));
-            }
-        }
-    }
-
-    fn ret_of(&self, def: DefId, call: ExprId) -> Option<Origin> {
-        self.is_place(self.types.expr(call)).then_some(Origin::of(PlaceKey::Ret(def)))
-    }
-
-    fn method(&mut self, id: ExprId, recv: ExprId, name: Name, args: &[ExprId]) -> Option<Origin> {
-        let target = self.types.callee(id);
-        let mut origin = self.expr(recv);
-        if let Some(entry) = origin.filter(|o| o.entry) {
-            if matches!(name.as_str(), "remove" | "remove_entry") {
-                self.record(entry, UseKind::Op(Op::Remove), id);
-            }
-            origin = None;
-        }
-        let (usage, future) = self.closure_use(target);
-        let own = origin.map(|origin| (origin, self.types.expr(recv)));
-        let origins = self.closure_args(args, usage, future, own);
-        match target {
-            Callee::Ext(path) => {
-                if matches!(path.as_str(), "std::option::Option::take" | "std::option::Option::replace") {
-                    self.replaced(recv);
-                }
-                let tags = self.program.knowledge.callee(path).map(|f| f.tags.clone());
-                for given in origins.into_iter().flatten() {
-                    // `a.append(&mut b)`, `a.extend(b)`: taken or read as a whole.
-                    let kind =
-                        if matches!(name.as_str(), "append") { UseKind::Take } else { UseKind::Escape };
-                    self.record(given, kind, id);
-                }
-                self.operate(origin?, id, recv, target, tags.as_ref())
-            }
-            Callee::Fn(def) | Callee::Virtual(def) => {
-                if let Some(origin) = origin {
-                    self.out.flows.push((origin.place, PlaceKey::Param(def, 0)));
-                }
-                self.pass(def, &origins, 1);
-                if let Callee::Virtual(def) = target {
-                    for &implementor in self.program.decls.implementors.get(&def).into_iter().flatten() {
-                        self.pass(implementor, &origins, 1);
-                    }
-                }
-                self.ret_of(def, id)
-            }
-            Callee::Ctor(_) | Callee::Value | Callee::Unknown => {
-                for given in origins.into_iter().flatten().chain(origin) {
-                    self.record(given, UseKind::Escape, id);
-                }
-                None
-            }
-        }
-    }
-
-    /// A known outside method on a place.
-    fn operate(
-        &mut self,
-        origin: Origin,
-        id: ExprId,
-        recv: ExprId,
-        callee: Callee,
-        tags: Option<&crate::knowledge::Tags>,
-    ) -> Option<Origin> {
-        let _ = recv;
-        let ty = self.types.expr(id);
-        let receiver = self.types.receivers.get(&id).map_or(Ty::UNKNOWN, |r| r.ty);
-        let kb = &self.program.knowledge;
-        let on = kb.of(receiver);
-        if let Some(acquire) = tags.and_then(|t| t.acquire)
-            && on.is_some_and(|i| i.lock.is_some())
-        {
-            self.record(origin, UseKind::Acquire(acquire), id);
-            return Some(Origin { acquired: Some(id), ..origin });
-        }
-        if matches!(callee, Callee::Ext(p) if matches!(p.as_str(), "std::clone::Clone::clone" | "std::borrow::ToOwned::to_owned"))
-        {
-            // A copy of the collection itself, or of a handle to it?
-            if on.is_some_and(|i| i.container.is_some()) {
-                self.record(origin, UseKind::Snapshot, id);
-                return None;
-            }
-            return Some(origin);
-        }
-        if let Some(op) = tags.and_then(|t| t.op)
-            && on.is_some_and(|i| i.container.is_some() || i.concurrent_map || i.bounded)
-        {
-            self.record(origin, UseKind::Op(op), id);
-            return (op == Op::Entry).then_some(Origin { entry: true, ..origin });
-        }
-        if matches!(callee, Callee::Ext(p) if p.as_str() == "std::option::Option::take" || p.as_str() == "std::cell::RefCell::take" || p.as_str() == "std::cell::RefCell::replace")
-        {
-            self.record(origin, UseKind::Take, id);
-            return None;
-        }
-        // `unwrap`, `borrow_mut`, `as_ref`, `get_or_init`: the result still is the collection.
-        let same = match (shape(kb, ty), shape(kb, receiver)) {
-            (Some(a), Some(b)) => a.core == b.core || a.container.is_some() && a.container == b.container,
-            _ => false,
-        };
-        if same {
-            return Some(origin);
-        }
-        // Slices of a vector: reading is not worth a word, growing is not possible.
-        if matches!(receiver.kind(), TyKind::Slice(_) | TyKind::Str) {
-            let kind = tags.and_then(|t| t.op).map_or(UseKind::Peek, UseKind::Op);
-            self.record(origin, kind, id);
-            return None;
-        }
-        let known = matches!(callee, Callee::Ext(p) if kb.callee(p).is_some());
-        self.record(origin, if known { UseKind::Peek } else { UseKind::Escape }, id);
-        None
     }
 }

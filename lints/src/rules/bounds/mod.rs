@@ -1,3 +1,4 @@
 //! What grows without end.
 
+mod lifetimes;
 pub mod unbounded_cache;

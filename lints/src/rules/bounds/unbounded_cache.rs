@@ -22,7 +22,8 @@
 //! ## Not reported
 //!
 //! Maps keyed by a closed set (an enum, `TypeId`, a status code, `&'static str`), filled only while a value is built,
-//! owned by a value that lives for one request or is replaced by a fresh one, bounded by a length check, or from which any code outside tests removes entries. Where the map
+//! owned by a value that lives for one request, is replaced by a fresh one, or is itself an entry that goes (a
+//! bucket of an hour, a room's state), bounded by a length check, or from which any code outside tests removes entries. Where the map
 //! is handed to code that cannot be seen, nothing is said.
 //!
 //! ## Known limits
@@ -37,12 +38,14 @@ use crate::finding::{Applicability, Confidence, Finding, Level, Severity};
 use crate::flow::UnitKind;
 use crate::hir::{ExprKind, ItemKind, SelfParam, Stmt, Visibility};
 use crate::knowledge::{Container, Op};
-use crate::places::{PlaceKey, Shape, Use, UseKind, shape};
+use crate::places::{PlaceKey, Shape, Use, UseKind, opened, shape};
 use crate::program::{BodyIx, DefId, DefKind, Program};
 use crate::rule::{Group, Rule};
 use crate::rules::contention::{map_alias, shared_map_lock::last};
 use crate::source::Location;
 use crate::ty::{Ty, TyKind};
+
+use super::lifetimes::{Lifetimes, Owners};
 
 /// The declaration.
 pub const RULE: Rule = Rule {
@@ -61,6 +64,7 @@ fn check(cx: &Analysis, out: &mut Vec<Finding>) {
     let program = &cx.program;
     let lifetimes = Lifetimes::of(cx);
     let callers = Callers::of(cx);
+    let mut owners = Owners::of(cx);
     let mut found = Vec::new();
     for (index, def) in program.defs.iter().enumerate() {
         if def.in_test {
@@ -75,7 +79,12 @@ fn check(cx: &Analysis, out: &mut Vec<Finding>) {
                 }
                 for field in s.fields.iter().filter(|f| !f.cfg_test) {
                     let Some(ty) = program.decls.field(id, field.name) else { continue };
+                    let ty = opened(program, ty).unwrap_or(ty);
                     if keyed(program, ty).is_none() {
+                        continue;
+                    }
+                    // And with the entry that the value is.
+                    if owners.come_and_go(id, &mut |place| shrinks(cx, &callers, place)) {
                         continue;
                     }
                     let candidate = Candidate {
@@ -144,23 +153,14 @@ fn judge(cx: &Analysis, callers: &Callers, candidate: &Candidate, out: &mut Vec<
     let uses = cx.uses.uses_of(candidate.place);
     let production: Vec<&Use> = uses.iter().filter(|u| !u.in_test).collect();
     let mut grows: Vec<&Use> = Vec::new();
+    if shrinks(cx, callers, candidate.place) {
+        return;
+    }
     for one in &production {
-        match one.kind {
-            // Someone else may shrink it.
-            UseKind::Escape => return,
-            UseKind::Op(Op::Remove) if callers.reached(cx, program.body_info(one.body).owner) => return,
-            UseKind::Op(Op::Clear) | UseKind::Assign | UseKind::Take
-                if !at_the_end(program, one.body)
-                    && callers.reached(cx, program.body_info(one.body).owner) =>
-            {
-                return;
-            }
-            UseKind::Op(Op::Insert | Op::Entry)
-                if !callers.at_start(program, program.body_info(one.body).owner, 3) =>
-            {
-                grows.push(one);
-            }
-            _ => {}
+        if matches!(one.kind, UseKind::Op(Op::Insert | Op::Entry))
+            && !callers.at_start(program, program.body_info(one.body).owner, 3)
+        {
+            grows.push(one);
         }
     }
     if grows.is_empty() {
@@ -214,6 +214,23 @@ fn judge(cx: &Analysis, callers: &Callers, candidate: &Candidate, out: &mut Vec<
         finding.relate(program.at(grow.body, span), "grows here");
     }
     out.push((candidate.place, finding));
+}
+
+/// Whether production code takes anything away from a collection again, or may.
+fn shrinks(cx: &Analysis, callers: &Callers, place: PlaceKey) -> bool {
+    let program = &cx.program;
+    cx.uses.uses_of(place).iter().filter(|u| !u.in_test).any(|one| {
+        let reached = || callers.reached(cx, program.body_info(one.body).owner);
+        match one.kind {
+            // Someone else may shrink it.
+            UseKind::Escape => true,
+            UseKind::Op(Op::Remove) => reached(),
+            UseKind::Op(Op::Clear) | UseKind::Assign | UseKind::Take => {
+                !at_the_end(program, one.body) && reached()
+            }
+            _ => false,
+        }
+    })
 }
 
 const CLOSED_DEPTH: u32 = 4;
@@ -333,74 +350,4 @@ fn at_the_end(program: &Program, body: BodyIx) -> bool {
     ["clear", "reset", "shutdown", "close", "stop", "drop", "destroy", "teardown"]
         .iter()
         .any(|w| name == *w || name.starts_with(&format!("{w}_")) || name.ends_with(&format!("_{w}")))
-}
-
-/// Which types live long and change meanwhile: held in a lock or cell somewhere, or owned by such a type. What only lies
-/// in an `Arc` or a static cannot change any more.
-struct Lifetimes {
-    long: rustc_hash::FxHashSet<DefId>,
-}
-
-impl Lifetimes {
-    fn of(cx: &Analysis) -> Lifetimes {
-        let program = &cx.program;
-        let mut long = rustc_hash::FxHashSet::default();
-        let mut work = Vec::new();
-        let mut seed = |ty: Ty| {
-            ty.any(&mut |t| {
-                if let TyKind::Ext(path, args) = t.kind()
-                    && (path.as_str() == "std::cell::RefCell"
-                        || program.knowledge.types.get(path).is_some_and(|i| i.lock.is_some()))
-                {
-                    for arg in args.iter() {
-                        arg.any(&mut |t| {
-                            if let TyKind::Adt(def, _) = t.kind() {
-                                work.push(*def);
-                            }
-                            false
-                        });
-                    }
-                }
-                false
-            });
-        };
-        for ty in program.decls.statics.values() {
-            seed(*ty);
-        }
-        for (def, fields) in &program.decls.fields {
-            if !program.def(*def).in_test {
-                for (_, ty) in fields {
-                    seed(*ty);
-                }
-            }
-        }
-        for (def, sig) in &program.decls.sigs {
-            if !program.def(*def).in_test {
-                for ty in sig.params.iter().chain([&sig.ret]) {
-                    seed(*ty);
-                }
-            }
-        }
-        while let Some(def) = work.pop() {
-            if !long.insert(def) {
-                continue;
-            }
-            let mut owned = |ty: Ty| {
-                ty.any(&mut |t| {
-                    if let TyKind::Adt(inner, _) = t.kind() {
-                        work.push(*inner);
-                    }
-                    false
-                });
-            };
-            for (_, ty) in program.decls.fields.get(&def).into_iter().flatten() {
-                owned(*ty);
-            }
-        }
-        Lifetimes { long }
-    }
-
-    fn long(&self, def: DefId) -> bool {
-        self.long.contains(&def)
-    }
 }
