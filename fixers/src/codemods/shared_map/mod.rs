@@ -25,7 +25,7 @@ use uncork_lints::name::Name;
 use uncork_lints::places::shape;
 use uncork_lints::program::{BodyIx, DefId, DefKind};
 use uncork_lints::source::{Location, Span};
-use uncork_lints::ty::Ty;
+use uncork_lints::ty::{Ty, TyKind};
 
 use self::index::Index;
 use super::Context;
@@ -144,16 +144,36 @@ fn target(cx: &Context<'_>, finding: &Finding) -> Option<(Target, Ty)> {
             DefKind::Struct => {
                 let field = decl::fields(program, id).iter().find(|f| f.name_span == finding.at.span);
                 if let Some(field) = field {
-                    return Some((Target::Field(id, field.name), program.decls.field(id, field.name)?));
+                    let ty = program.decls.field(id, field.name)?;
+                    return Some(within_newtype(cx, ty).unwrap_or((Target::Field(id, field.name), ty)));
                 }
             }
             DefKind::Static if program.item(id).name_span == finding.at.span => {
-                return Some((Target::Static(id), program.decls.statics.get(&id).copied()?));
+                let ty = program.decls.statics.get(&id).copied()?;
+                return Some(within_newtype(cx, ty).unwrap_or((Target::Static(id), ty)));
             }
             _ => {}
         }
     }
     None
+}
+
+/// The lock of a newtype, which is told where the newtype is used.
+fn within_newtype(cx: &Context<'_>, ty: Ty) -> Option<(Target, Ty)> {
+    let program = &cx.analysis.program;
+    let mut ty = ty.peel_refs();
+    while let TyKind::Ext(path, args) = ty.kind() {
+        let info = program.knowledge.types.get(path)?;
+        if info.lock.is_some() || info.container.is_some() {
+            return None;
+        }
+        ty = args.first()?.peel_refs();
+    }
+    let TyKind::Adt(def, _) = ty.kind() else { return None };
+    match program.decls.fields.get(def)?.as_slice() {
+        [(name, inner)] => Some((Target::Field(*def, *name), *inner)),
+        _ => None,
+    }
 }
 
 impl<'c, 'a> Migration<'c, 'a> {

@@ -5,32 +5,40 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::Analysis;
 use crate::flow::{Class, ClassOf};
 use crate::hir::ExprId;
-use crate::places::{PlaceKey, Use};
+use crate::places::{PlaceKey, Use, UseKind};
 use crate::program::BodyIx;
 use crate::rules::held;
 
 /// Which other locks are held, or taken, while the guard of an acquisition lives.
 pub(super) struct Companions {
-    at: FxHashMap<(BodyIx, ExprId), FxHashSet<ClassOf>>,
+    at: FxHashMap<(BodyIx, ExprId), FxHashSet<Other>>,
+}
+
+/// Another lock, and whether it is taken for writing there.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Other {
+    what: ClassOf,
+    exclusive: bool,
 }
 
 impl Companions {
     /// Goes over all guards. O(events × guards held at each).
     pub(super) fn of(a: &Analysis) -> Companions {
-        let mut at: FxHashMap<(BodyIx, ExprId), FxHashSet<ClassOf>> = FxHashMap::default();
+        let mut at: FxHashMap<(BodyIx, ExprId), FxHashSet<Other>> = FxHashMap::default();
         for unit in held::units(a) {
-            let class = |ix: u32| -> Option<(ExprId, Class)> {
+            let other = |ix: u32| -> Option<(ExprId, Other)> {
                 let lock = unit.guard(ix).lock;
-                Some((lock.site?, lock.place.as_ref()?.class(&a.program)?))
+                let Class { what, .. } = lock.place.as_ref()?.class(&a.program)?;
+                Some((lock.site?, Other { what, exclusive: lock.mode.exclusive }))
             };
             for event in unit.events() {
                 // The guards alive at an acquisition, and the one that it yields.
-                let mut together: Vec<(ExprId, Class)> =
-                    event.held.iter().filter_map(|&t| class(t)).collect();
+                let mut together: Vec<(ExprId, Other)> =
+                    event.held.iter().filter_map(|&t| other(t)).collect();
                 let made = unit.guards().filter(|g| g.lock.site == Some(event.expr));
-                together.extend(made.filter_map(|g| class(g.ix)));
+                together.extend(made.filter_map(|g| other(g.ix)));
                 for &(site, own) in &together {
-                    let others = together.iter().map(|&(_, c)| c.what).filter(|&what| what != own.what);
+                    let others = together.iter().map(|&(_, o)| o).filter(|o| o.what != own.what);
                     at.entry((unit.body, site)).or_default().extend(others);
                 }
             }
@@ -38,19 +46,30 @@ impl Companions {
         Companions { at }
     }
 
-    /// Whether another lock of the same type as `place` is held at every one of two or more acquisitions.
-    pub(super) fn always(&self, place: PlaceKey, acquires: &[&Use]) -> bool {
-        let PlaceKey::Field(owner, _) = place else { return false };
-        let siblings = |one: &Use| -> FxHashSet<ClassOf> {
+    /// Whether another lock of the same type as `place` is held at every acquisition: for writing, so that nobody ever
+    /// waits for this one, or never without it either.
+    pub(super) fn always(&self, a: &Analysis, place: PlaceKey, acquires: &[&Use]) -> bool {
+        let PlaceKey::Field(owner, name) = place else { return false };
+        let own = ClassOf::Field(owner, name);
+        let siblings = |one: &Use| -> FxHashSet<Other> {
             let others = self.at.get(&(one.body, one.expr)).into_iter().flatten().copied();
-            others.filter(|c| matches!(c, ClassOf::Field(def, _) if *def == owner)).collect()
+            others.filter(|o| matches!(o.what, ClassOf::Field(def, _) if def == owner)).collect()
         };
-        let Some((first, rest)) = acquires.split_first() else { return false };
-        let mut common = siblings(first);
-        for one in rest {
-            let here = siblings(one);
-            common.retain(|c| here.contains(c));
-        }
-        !rest.is_empty() && !common.is_empty()
+        let all: Vec<FxHashSet<Other>> = acquires.iter().map(|one| siblings(one)).collect();
+        let Some(first) = all.first() else { return false };
+        first.iter().any(|candidate| {
+            let ClassOf::Field(def, field) = candidate.what else { return false };
+            let everywhere = all.iter().all(|here| here.iter().any(|o| o.what == candidate.what));
+            let for_writing = all.len() > 1
+                && all.iter().all(|here| here.iter().any(|o| o.what == candidate.what && o.exclusive));
+            let never_alone = || {
+                a.uses
+                    .uses_of(PlaceKey::Field(def, field))
+                    .iter()
+                    .filter(|u| !u.in_test && matches!(u.kind, UseKind::Acquire(_)))
+                    .all(|u| siblings(u).iter().any(|o| o.what == own))
+            };
+            everywhere && (for_writing || never_alone())
+        })
     }
 }

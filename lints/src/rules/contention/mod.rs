@@ -7,6 +7,7 @@ pub mod lock_across_io;
 pub mod lock_order_cycle;
 pub mod lock_reacquired;
 pub(crate) mod map_alias;
+mod map_wrapper;
 pub mod shard_guard_reentry;
 pub mod shared_map_lock;
 mod split_update;

@@ -43,6 +43,7 @@ use rustc_hash::FxHashMap;
 
 use super::companions::Companions;
 use super::map_alias;
+use super::map_wrapper::Wrappers;
 use crate::Analysis;
 use crate::finding::{Applicability, Confidence, Finding, Level, Severity};
 use crate::hir::{FieldDecl, ItemKind, SelfParam, TypeRef};
@@ -51,7 +52,7 @@ use crate::places::{PlaceKey, Shape, Use, UseKind, shape};
 use crate::program::{DefId, DefKind, ModIx, Program};
 use crate::rule::{Group, Rule};
 use crate::source::Location;
-use crate::ty::{Subst, Ty, TyKind};
+use crate::ty::Ty;
 
 /// The declaration.
 pub const RULE: Rule = Rule {
@@ -69,6 +70,7 @@ pub const RULE: Rule = Rule {
 fn check(cx: &Analysis, out: &mut Vec<Finding>) {
     let program = &cx.program;
     let companions = Companions::of(cx);
+    let wrappers = Wrappers::of(program);
     let mut found: Vec<(PlaceKey, Finding)> = Vec::new();
     let mut keep = |place: PlaceKey, finding: Option<Finding>| found.extend(finding.map(|f| (place, f)));
     for (index, def) in program.defs.iter().enumerate() {
@@ -76,13 +78,29 @@ fn check(cx: &Analysis, out: &mut Vec<Finding>) {
         match def.kind {
             DefKind::Struct | DefKind::Union | DefKind::Variant(_) => {
                 for field in field_decls(program, id) {
-                    let Some(ty) = program.decls.field(id, field.name) else { continue };
-                    let ty = unwrapped(program, ty);
-                    let at = Location { file: def.file, span: field.name_span };
-                    let name = format!("{}.{}", owner_name(program, id), field.name);
+                    let Some(declared) = program.decls.field(id, field.name) else { continue };
+                    let ty = wrappers.opened(program, declared);
+                    let mut at = Location { file: def.file, span: field.name_span };
+                    let mut name = format!("{}.{}", owner_name(program, id), field.name);
                     let in_test = def.in_test || field.cfg_test;
                     let place = PlaceKey::Field(id, field.name);
-                    let finding = judge(cx, &companions, place, ty, at, &name, in_test);
+                    // A newtype around the lock is told where it is used.
+                    let users = wrappers.users(id);
+                    if let Some(user) = users.first() {
+                        (at, name) = (user.at, user.name.clone());
+                    }
+                    let mut finding = judge(cx, &companions, place, ty, at, &name, in_test);
+                    if let Some(finding) = &mut finding {
+                        for also in users.iter().skip(1) {
+                            finding.relate(also.at, "the same newtype");
+                        }
+                        if !users.is_empty() {
+                            finding.relate(program.name_location(id), "the lock is in this type");
+                        }
+                        if ty != declared {
+                            wrappers.tell_lock(cx, declared, finding);
+                        }
+                    }
                     keep(place, finding.map(|f| spelled(program, f, def.module, &field.ty)));
                 }
             }
@@ -144,22 +162,6 @@ fn check(cx: &Analysis, out: &mut Vec<Finding>) {
     out.extend(map_alias::free(cx).filter_map(|alias| unused_alias(cx, alias)));
 }
 
-/// What a generic wrapper of one field holds for the arguments given: `Shared<HashMap<K, V>>` with
-/// `struct Shared<T>(Arc<RwLock<T>>)`. The wrapper's own declaration does not say that it is a map.
-fn unwrapped(program: &Program, ty: Ty) -> Ty {
-    if let TyKind::Adt(def, args) = ty.kind()
-        && !args.is_empty()
-        && let Some([(_, inner)]) = program.decls.fields.get(def).map(Vec::as_slice)
-        && inner.has_params()
-    {
-        let held = inner.subst(&Subst::pair(program.decls.params(*def), args));
-        if shape(&program.knowledge, held).is_some_and(|s| s.lock.is_some() && is_map(&s)) {
-            return held;
-        }
-    }
-    ty
-}
-
 /// Names the aliases through which a declaration is spelled.
 fn spelled(program: &Program, mut finding: Finding, module: ModIx, ty: &TypeRef) -> Finding {
     for alias in map_alias::through(program, module, ty) {
@@ -196,7 +198,7 @@ fn unused_alias(cx: &Analysis, alias: DefId) -> Option<Finding> {
 }
 
 /// A whole map behind one lock, changed in place.
-fn is_corked(shape: &Shape) -> bool {
+pub(super) fn is_corked(shape: &Shape) -> bool {
     is_map(shape)
         && !shape.copy_on_write
         && !shape.concurrent
@@ -204,7 +206,7 @@ fn is_corked(shape: &Shape) -> bool {
         && shape.lock.is_some_and(|(_, kind)| kind != LockKind::Semaphore)
 }
 
-fn field_decls(program: &Program, def: DefId) -> &[FieldDecl] {
+pub(super) fn field_decls(program: &Program, def: DefId) -> &[FieldDecl] {
     match (&program.item(def).kind, program.def(def).kind) {
         (ItemKind::Struct(s) | ItemKind::Union(s), _) => &s.fields,
         (ItemKind::Enum(e), DefKind::Variant(i)) => e.variants.get(i as usize).map_or(&[], |v| &v.fields),
@@ -212,14 +214,14 @@ fn field_decls(program: &Program, def: DefId) -> &[FieldDecl] {
     }
 }
 
-fn owner_name(program: &Program, def: DefId) -> String {
+pub(super) fn owner_name(program: &Program, def: DefId) -> String {
     match program.def(def).kind {
         DefKind::Variant(_) => program.display(def),
         _ => program.def(def).name.to_string(),
     }
 }
 
-fn is_map(shape: &Shape) -> bool {
+pub(super) fn is_map(shape: &Shape) -> bool {
     matches!(
         shape.container,
         Some(Container::Map | Container::OrderedMap | Container::Set | Container::OrderedSet)
@@ -255,7 +257,7 @@ fn judge(
         return None;
     }
     // Two locks around one state: the critical sections span both.
-    if companions.always(place, &acquires) {
+    if companions.always(cx, place, &acquires) {
         return None;
     }
     let (mut reads, mut writes, mut compound) = (0, 0, 0);
@@ -316,18 +318,25 @@ fn judge(
         format!("`{name}` keeps a whole `{container}` behind one `{lock_name}`: {uses_text}"),
     );
     finding.label = format!("every key waits for this one `{lock_name}`");
+    let (what, concurrent) = match shape.container {
+        Some(Container::Set | Container::OrderedSet) => ("set", "`dashmap::DashSet`"),
+        _ => ("map", "`dashmap::DashMap`"),
+    };
     finding.help = if ordered {
         "code relies on the order of the keys: use an ordered concurrent map (`crossbeam_skiplist::SkipMap`) or shard \
          by key range"
             .to_owned()
-    } else if compound > 0 {
-        format!(
-            "use a concurrent map (`dashmap::DashMap`); {compound} of {} regions do more than one operation and need \
-             `entry`, `alter` or `retain` to stay atomic",
-            acquires.len()
-        )
     } else {
-        "use a concurrent map (`dashmap::DashMap`): every region is one operation".to_owned()
+        let atomic = "`entry`, `alter` or `retain` to stay atomic";
+        let advice = format!("use a concurrent {what} ({concurrent})");
+        match (compound, acquires.len()) {
+            (0, 0) => advice,
+            (0, 1) => format!("{advice}: the only region is one operation"),
+            (0, _) => format!("{advice}: every region is one operation"),
+            (_, 1) => format!("{advice}; the only region does more than one operation and needs {atomic}"),
+            (1, n) => format!("{advice}; 1 of {n} regions does more than one operation and needs {atomic}"),
+            (c, n) => format!("{advice}; {c} of {n} regions do more than one operation and need {atomic}"),
+        }
     };
     if acquires.is_empty() {
         finding.confidence = Confidence::Medium;
