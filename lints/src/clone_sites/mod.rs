@@ -139,7 +139,7 @@ pub fn clone_sites(program: &Program, ix: BodyIx, types: &BodyTypes) -> Vec<Clon
     if !body.exprs.iter().any(|e| may_clone(body, &e.kind)) {
         return Vec::new();
     }
-    let mut walk = Walk { program, body, types, frames: Vec::new(), out: Vec::new() };
+    let mut walk = Walk { program, body, types, frames: Vec::new(), out: Vec::new(), leaving: Vec::new() };
     walk.expr(body.root, None);
     walk.out
 }
@@ -165,7 +165,12 @@ struct Walk<'a> {
     types: &'a BodyTypes,
     frames: Vec<Frame>,
     out: Vec<CloneSite>,
+    /// Calls whose closures make the error that a `?` leaves with.
+    leaving: Vec<ExprId>,
 }
+
+/// Methods whose closure runs only for a value that is not there.
+const ON_FAILURE: [&str; 3] = ["map_err", "ok_or_else", "with_context"];
 
 impl Walk<'_> {
     fn closure_use(&self, call: ExprId) -> ClosureUse {
@@ -181,7 +186,9 @@ impl Walk<'_> {
         let usage = self.closure_use(call);
         for (i, &arg) in args.iter().enumerate() {
             if let ExprKind::Closure(closure) = &self.body.expr(arg).kind {
-                self.frames.push(if usage == ClosureUse::Loop {
+                self.frames.push(if self.leaving.contains(&call) {
+                    Frame::Closure(arg)
+                } else if usage == ClosureUse::Loop {
                     Frame::Adaptor { closure: arg, call }
                 } else if usage == ClosureUse::InPlace {
                     // Runs once at most, right here: as if it were a block.
@@ -274,6 +281,10 @@ impl Walk<'_> {
                 self.expr(closure.body, None);
                 self.frames.pop();
             }
+            ExprKind::Try(inner) => {
+                self.leaving_through(*inner);
+                self.expr(*inner, None);
+            }
             ExprKind::Block(block) if matches!(block.kind, crate::hir::BlockKind::Async { .. }) => {
                 self.frames.push(Frame::Closure(id));
                 self.block(block);
@@ -287,6 +298,22 @@ impl Walk<'_> {
                     self.expr(child, None);
                 }
             }
+        }
+    }
+
+    /// `x.ok_or_else(..).map_err(..)?`: no turn of a loop follows after these closures.
+    fn leaving_through(&mut self, tried: ExprId) {
+        let mut here = tried;
+        loop {
+            here = match &self.body.expr(here).kind {
+                ExprKind::Method { recv, name, .. } if ON_FAILURE.contains(&name.as_str()) => {
+                    self.leaving.push(here);
+                    *recv
+                }
+                ExprKind::Method { recv, name, .. } if name.as_str() == "context" => *recv,
+                ExprKind::Await(inner) => *inner,
+                _ => return,
+            };
         }
     }
 

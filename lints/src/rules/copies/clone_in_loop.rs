@@ -20,11 +20,11 @@
 //! ## Use instead
 //!
 //! Move the item (`normalise(row)`); iterate by value (`for row in rows`, `into_iter()`) where the collection is not used
-//! afterwards; pass a borrow where the callee only reads.
+//! afterwards; pass a borrow where the callee only reads; where a key is looked up and inserted if it is missing, `entry`.
 //!
 //! ## Not reported
 //!
-//! Clones of handles (`Arc`, `Rc`, `Sender`, `Bytes`) and of `Copy` values, clones moved into spawned closures, clones of
+//! Clones of handles (`Arc`, `Rc`, `Sender`, `Bytes`) and of `Copy` values, clones moved into spawned closures or futures, clones of
 //! something that is used again, borrowed elsewhere, or not owned here, clones on a path that leaves the loop.
 //!
 //! ## Known limits
@@ -39,13 +39,15 @@ use crate::clone_sites::{CloneSite, Frame, bound_by, clone_sites, costly, has_dr
 use crate::finding::{Applicability, Confidence, Finding, Level, Severity};
 use crate::flow::liveness::{Liveness, mentioned};
 use crate::flow::walk::for_each_below;
-use crate::hir::{Body, ExprId, ExprKind, LocalId};
+use crate::hir::{BlockKind, Body, ExprId, ExprKind, LocalId, MacroKind};
 use crate::infer::{BodyTypes, Callee, SelfMode};
 use crate::knowledge::Container;
 use crate::name::well_known;
 use crate::program::{BodyIx, DefId, Program};
 use crate::rule::{Group, Rule};
 use crate::ty::{Ty, TyKind};
+
+use super::lookup::{self, awaited};
 
 /// The declaration.
 pub const RULE: Rule = Rule {
@@ -129,6 +131,7 @@ impl Judge<'_> {
         self.owned_item(site, frame)
             .or_else(|| self.dead_collection(site, frame))
             .or_else(|| self.read_only(site, frame))
+            .or_else(|| self.looked_up(site, frame))
     }
 
     /// (a) The item is owned and not used again in this turn.
@@ -137,7 +140,8 @@ impl Judge<'_> {
         if !self.owned(self.types.local(local)) || !self.bound_inside(local, frame) {
             return None;
         }
-        if fields && !self.movable_path(site.base) {
+        // `pair.0.clone()` with `pair: (&K, &V)` copies what somebody else owns.
+        if fields && !(self.movable_path(site.base) && self.owned(self.types.expr(site.base))) {
             return None;
         }
         // `Option<&T>::cloned`: what the reference leads to is somebody else's.
@@ -263,7 +267,11 @@ impl Judge<'_> {
             return None;
         }
         let Callee::Fn(def) = self.types.callee(call) else { return None };
-        if !only_reads(self.cx, def, position) {
+        // A future that is not awaited at once may outlive what it would borrow.
+        let is_async = self.program.fn_item(def).is_some_and(|f| f.is_async);
+        if !only_reads(self.cx, def, position)
+            || (is_async && !awaited(self.program, self.body, self.types, call))
+        {
             return None;
         }
         let callee = self.program.display(def);
@@ -281,6 +289,37 @@ impl Judge<'_> {
         );
         finding.fact("kind", "read-only-callee");
         Some(finding)
+    }
+
+    /// (d) Looked up, then inserted under a copy of the key, though the key is this turn's own.
+    fn looked_up(&self, site: &CloneSite, frame: Frame) -> Option<Finding> {
+        let (key, false) = local_path(self.body, site.base)? else { return None };
+        if !self.owned(self.types.local(key)) || !self.bound_inside(key, frame) {
+            return None;
+        }
+        let root = match frame {
+            Frame::Loop(id) | Frame::Adaptor { closure: id, .. } | Frame::Closure(id) => id,
+        };
+        let found = lookup::before_insert(self.program, self.body, self.types, root, site, key)?;
+        let (name, map) = (self.text(site.base), self.text(found.map));
+        let mut finding = self.finding(
+            site,
+            format!("`{name}` is looked up in `{map}` and then cloned to be inserted: `entry` takes the key itself"),
+            "a copy that `entry` saves, and a second search",
+        );
+        finding.help = format!("write `{map}.entry({name})` and go on with the reference it gives");
+        finding.confidence = Confidence::Medium;
+        finding.fix = Some(Applicability::Display);
+        finding.relate(
+            self.program.at(self.ix, self.one_line(self.body.expr(found.lookup).span)),
+            "looked up here",
+        );
+        finding.fact("kind", "lookup-insert");
+        Some(finding)
+    }
+
+    fn one_line(&self, span: crate::source::Span) -> crate::source::Span {
+        self.cx.sources.get(self.program.body_info(self.ix).file).one_line(span)
     }
 
     fn finding(&self, site: &CloneSite, message: String, label: &str) -> Finding {
@@ -549,6 +588,15 @@ fn only_reads(cx: &Analysis, def: DefId, position: usize) -> bool {
     if matches!(types.local(local).kind(), TyKind::Ref(..) | TyKind::Opaque(_) | TyKind::Param(_)) {
         return false;
     }
+    // What is returned may hold the reference.
+    let keeps = |ty: Ty| {
+        ty.any(&mut |t| {
+            matches!(t.kind(), TyKind::Opaque(_) | TyKind::Dyn(_) | TyKind::Future(_) | TyKind::Closure(..))
+        })
+    };
+    if program.decls.sigs.get(&def).is_none_or(|sig| keeps(sig.ret)) {
+        return false;
+    }
     let mut total = 0;
     let mut reads = 0;
     for_each_below(body, body.root, &mut |id| {
@@ -565,18 +613,25 @@ fn only_reads(cx: &Analysis, def: DefId, position: usize) -> bool {
                     reads += usize::from(is(*lhs)) + usize::from(is(*rhs));
                 }
             }
-            ExprKind::Macro(m) if matches!(m.kind, crate::hir::MacroKind::Format | crate::hir::MacroKind::Log) => {
+            ExprKind::Macro(m) if matches!(m.kind, MacroKind::Format | MacroKind::Log) => {
                 reads += m.args.iter().filter(|a| is(**a)).count();
             }
-            ExprKind::Closure(c)
-                // Captured by a closure: it may outlive the call.
-                if mentioned(body, c.body).contains(&local) => {
-                    total += 1_000;
-                }
+            // Captured by a closure, a block that runs later, or a macro that may make one: it may outlive the call.
+            ExprKind::Closure(c) if mentioned(body, c.body).contains(&local) => total += 1_000,
+            ExprKind::Block(b)
+                if matches!(b.kind, BlockKind::Async { .. }) && mentioned(body, id).contains(&local) =>
+            {
+                total += 1_000;
+            }
+            ExprKind::Macro(m)
+                if matches!(m.kind, MacroKind::Guess | MacroKind::Opaque)
+                    && mentioned(body, id).contains(&local) =>
+            {
+                total += 1_000;
+            }
             _ => {}
         }
         true
     });
-    let _ = well_known::CLONE;
     total > 0 && total == reads
 }

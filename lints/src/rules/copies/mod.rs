@@ -1,3 +1,4 @@
 //! Copies that need not be.
 
 pub mod clone_in_loop;
+mod lookup;
