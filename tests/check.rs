@@ -54,6 +54,24 @@ fn comments_silence() {
 }
 
 #[test]
+fn how_many_copies_make_a_cluster_is_configured() {
+    let copy = |name: &str, what: &str| {
+        format!(
+            "pub fn {name}(items: &[u64], least: u64) -> Result<u64, String> {{\n    if items.is_empty() {{\n        return Err(\"no {what}\".to_owned());\n    }}\n    let mut sum = 0;\n    for item in items.iter().filter(|i| **i > least) {{\n        sum += item * 2;\n    }}\n    Ok(sum)\n}}\n"
+        )
+    };
+    let world = World::package(&[copy("orders", "orders"), copy("users", "users")].concat());
+    assert_eq!(world.found(&[]), [""; 0]);
+    world.write("uncork.toml", "[rules.duplicate-handler]\nmin-members = 2\n");
+    assert_eq!(world.found(&[]), ["src/lib.rs:1 duplicate-handler"]);
+    world.write("src/lib.rs", ["a", "b", "c"].map(|n| copy(n, n)).concat());
+    world.write("uncork.toml", "[rules.duplicate-handler]\nmin-members = 4\n");
+    assert_eq!(world.found(&[]), [""; 0]);
+    world.write("uncork.toml", "");
+    assert_eq!(world.found(&[]), ["src/lib.rs:1 duplicate-handler"]);
+}
+
+#[test]
 fn tests_are_silent_unless_asked_for() {
     let world = World::package("pub fn a() {}\n");
     world.write("tests/it.rs", UNWRAP);

@@ -81,7 +81,12 @@ impl Analysis {
         lap("- bodies");
         // Not when a rule first asks: rules run side by side, and a worker that waits here may take up another of them.
         let ((clones, uses), (flow, effects)) = rayon::join(
-            || (clones::among(&program, &sources, prints), places::Places::collect(uses)),
+            || {
+                (
+                    clones::among(&program, &sources, prints, clones::Least::of(&options)),
+                    places::Places::collect(uses),
+                )
+            },
             || {
                 let flow = flow::Flow::assemble(&program, &types, memo, flows);
                 let effects = effects::Effects::new(&program, &types, &flow);

@@ -28,8 +28,6 @@ pub struct FunctionCluster {
     pub lines: u32,
 }
 
-/// Fewest members of a cluster.
-pub const MIN_MEMBERS: usize = 3;
 /// Bodies with fewer statements are nobody's copy.
 const MIN_STATEMENTS: u32 = 3;
 /// So many statements in nested blocks make up for too few in the outermost.
@@ -65,6 +63,7 @@ pub fn methods(
     index: &Index,
     terms: &Terms<'_>,
     taken: &FxHashSet<DefId>,
+    least: usize,
 ) -> Vec<FunctionCluster> {
     let mut keys: Vec<(u64, u32)> = Vec::new();
     let mut owners: FxHashMap<u32, DefId> = FxHashMap::default();
@@ -86,7 +85,7 @@ pub fn methods(
         let mut seen = FxHashSet::default();
         // Two equal methods of one type are one member here.
         group.retain(|f| owners.get(f).is_some_and(|owner| seen.insert(*owner)));
-        clusters(group, false, index, terms, |pairing, renaming, a, _| {
+        clusters(group, (false, least), index, terms, |pairing, renaming, a, _| {
             let renamed = renaming.fields.renamed() + renaming.methods.renamed();
             pairing.only_a.is_empty()
                 && pairing.only_b.is_empty()
@@ -103,6 +102,7 @@ pub fn handlers(
     index: &Index,
     terms: &Terms<'_>,
     taken: &FxHashSet<DefId>,
+    least: usize,
 ) -> Vec<FunctionCluster> {
     let mut chosen: Vec<u32> = Vec::new();
     let mut sets: Vec<Vec<u64>> = Vec::new();
@@ -136,7 +136,7 @@ pub fn handlers(
     let groups = similar::groups(&sets, |a, b| alike(chosen[a as usize], chosen[b as usize], terms));
     let found = groups.into_par_iter().flat_map_iter(|group| {
         let group = group.into_iter().map(|i| chosen[i as usize]).collect();
-        clusters(group, true, index, terms, |pairing, _, a, b| pairing.score(a, b) >= HANDLER_SCORE)
+        clusters(group, (true, least), index, terms, |pairing, _, a, b| pairing.score(a, b) >= HANDLER_SCORE)
     });
     let fits = |c: &FunctionCluster| {
         let whole = c.params.iter().filter(|p| p.kind >= HoleKind::Expr).count();
@@ -152,14 +152,14 @@ pub fn handlers(
 /// Splits a group into clusters that each hold together around their first member.
 fn clusters(
     group: Vec<u32>,
-    same_type: bool,
+    (same_type, least): (bool, usize),
     index: &Index,
     terms: &Terms<'_>,
     fits: impl Fn(&Pairing, &Renaming, &super::term::Term, &super::term::Term) -> bool,
 ) -> Vec<FunctionCluster> {
     let mut out = Vec::new();
     let mut rest = group;
-    while rest.len() >= MIN_MEMBERS {
+    while rest.len() >= least {
         let model = rest[0];
         let of_model = terms.get(model);
         let mut members: Vec<(u32, Option<Pairing>)> = vec![(model, None)];
@@ -175,7 +175,7 @@ fn clusters(
             }
         }
         rest.retain(|f| members.iter().all(|(m, _)| m != f));
-        if members.len() < MIN_MEMBERS {
+        if members.len() < least {
             continue;
         }
         let built: Vec<_> = members.iter().map(|(f, _)| terms.get(*f)).collect();

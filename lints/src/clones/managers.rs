@@ -73,8 +73,6 @@ impl ManagerCluster {
     }
 }
 
-/// Fewest members of a cluster.
-pub const MIN_MEMBERS: usize = 3;
 /// Fewest methods besides constructors that must correspond.
 const MIN_METHODS: usize = 3;
 /// Fewest nodes in them: below, there is too little to share.
@@ -109,7 +107,13 @@ struct Match {
 }
 
 /// Finds the clusters; they come by first member.
-pub fn find(program: &Program, sources: &Sources, index: &Index, terms: &Terms<'_>) -> Vec<ManagerCluster> {
+pub fn find(
+    program: &Program,
+    sources: &Sources,
+    index: &Index,
+    terms: &Terms<'_>,
+    least: usize,
+) -> Vec<ManagerCluster> {
     let candidates = candidates(program, sources, index);
     let sets: Vec<Vec<u64>> = candidates
         .iter()
@@ -130,7 +134,7 @@ pub fn find(program: &Program, sources: &Sources, index: &Index, terms: &Terms<'
     });
     let mut clusters: Vec<ManagerCluster> = groups
         .into_par_iter()
-        .flat_map_iter(|group| split(group, &candidates, program, index, terms))
+        .flat_map_iter(|group| split(group, least, &candidates, program, index, terms))
         .collect();
     clusters.sort_by_key(|c| c.members.first().map(|m| place(program, m.def)));
     clusters
@@ -286,6 +290,7 @@ fn pair_up(a: &[u32], b: &[u32], index: &Index, terms: &Terms<'_>, found: &mut M
 /// A group is held together by neighbours; a cluster must hold together around one member.
 fn split(
     group: Vec<u32>,
+    least: usize,
     candidates: &[Candidate],
     program: &Program,
     index: &Index,
@@ -295,7 +300,7 @@ fn split(
     const TRIALS: usize = 4;
     let mut rest = group;
     let mut out = Vec::new();
-    while rest.len() >= MIN_MEMBERS {
+    while rest.len() >= least {
         let mut best: Vec<u32> = Vec::new();
         let mut model = rest[0];
         for &centre in rest.iter().take(TRIALS) {
@@ -316,7 +321,7 @@ fn split(
             }
         }
         best.sort_unstable();
-        if best.len() >= MIN_MEMBERS
+        if best.len() >= least
             && let Some(cluster) = assemble(&best, model, candidates, program, index, terms)
         {
             out.push(cluster);

@@ -20,6 +20,7 @@ mod vocabulary;
 
 use rustc_hash::FxHashSet;
 
+use crate::config::{DuplicateOptions, RuleOptions};
 use crate::program::{DefId, Program};
 use crate::source::Sources;
 
@@ -39,22 +40,53 @@ pub struct Clones {
     pub handlers: Vec<FunctionCluster>,
 }
 
+/// Fewest members of a cluster, by kind.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Least {
+    managers: usize,
+    methods: usize,
+    handlers: usize,
+}
+
+impl Default for Least {
+    fn default() -> Least {
+        Least::of(&RuleOptions::default())
+    }
+}
+
+impl Least {
+    /// What is configured; one alone is no cluster.
+    pub(crate) fn of(options: &RuleOptions) -> Least {
+        let least = |o: &DuplicateOptions| o.min_members.unwrap_or(3).max(2);
+        Least {
+            managers: least(&options.duplicate_manager),
+            methods: least(&options.duplicate_method),
+            handlers: least(&options.duplicate_handler),
+        }
+    }
+}
+
 /// Finds the copies of a program. Test code, generated code and what macros make are left out.
 pub fn analyze(program: &Program, sources: &Sources) -> Clones {
-    among(program, sources, index::prints(program, sources))
+    among(program, sources, index::prints(program, sources), Least::default())
 }
 
 /// The same, with the bodies fingerprinted already.
-pub(crate) fn among(program: &Program, sources: &Sources, prints: Vec<Option<hash::Fingerprint>>) -> Clones {
+pub(crate) fn among(
+    program: &Program,
+    sources: &Sources,
+    prints: Vec<Option<hash::Fingerprint>>,
+    least: Least,
+) -> Clones {
     let index = index::Index::build(program, sources, prints);
     let terms = index::Terms::new(program, sources, &index);
-    let managers = managers::find(program, sources, &index, &terms);
+    let managers = managers::find(program, sources, &index, &terms, least.managers);
     let mut taken: FxHashSet<DefId> = managers
         .iter()
         .flat_map(|cluster| cluster.methods.iter().flat_map(|m| m.functions.iter().copied()))
         .collect();
-    let methods = functions::methods(program, &index, &terms, &taken);
+    let methods = functions::methods(program, &index, &terms, &taken, least.methods);
     taken.extend(methods.iter().flat_map(|cluster| cluster.members.iter().copied()));
-    let handlers = functions::handlers(program, &index, &terms, &taken);
+    let handlers = functions::handlers(program, &index, &terms, &taken, least.handlers);
     Clones { managers, methods, handlers }
 }

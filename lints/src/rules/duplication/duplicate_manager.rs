@@ -2,7 +2,7 @@
 //!
 //! # What it does
 //!
-//! Finds clusters of at least three structs that have the same fields up to names, types and order (a keyed collection
+//! Finds clusters of at least three structs (`min-members` under `[rules.duplicate-manager]` says how many) that have the same fields up to names, types and order (a keyed collection
 //! behind a lock, a configuration, metrics, a running flag…) and whose methods align statement by statement up to
 //! renaming, types and literals. One finding a cluster: the first member is the primary place, the others are related
 //! places, each with what differs there.

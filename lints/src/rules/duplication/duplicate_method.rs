@@ -52,6 +52,7 @@ use crate::Analysis;
 use crate::clones::FunctionCluster;
 use crate::finding::{Applicability, Finding, Level, Severity};
 use crate::rule::{Group, Rule};
+use crate::ty::TraitRef;
 
 /// The declaration.
 pub const RULE: Rule = Rule {
@@ -74,6 +75,17 @@ fn finding(analysis: &Analysis, cluster: &FunctionCluster) -> Option<Finding> {
     let program = &analysis.program;
     let first = *cluster.members.first()?;
     let names: Vec<String> = cluster.members.iter().map(|&m| program.display(m)).collect();
+    // A default method cannot be added to a trait from outside.
+    let dictated = program
+        .def(first)
+        .parent
+        .and_then(|parent| program.decls.impl_trait.get(&parent))
+        .is_some_and(|bound| matches!(bound.trait_, TraitRef::Ext(_)));
+    let instead = if dictated {
+        "write the body once, as a function that all of them call"
+    } else {
+        "make it the default method of a trait that the types implement"
+    };
     Some(Finding {
         rule: RULE.id.into(),
         level: RULE.level,
@@ -82,10 +94,7 @@ fn finding(analysis: &Analysis, cluster: &FunctionCluster) -> Option<Finding> {
         at: program.name_location(first),
         message: format!("{} have the same body", super::enumerate(&names)),
         label: format!("first of {} copies", names.len()),
-        help: format!(
-            "make it the default method of a trait that the types implement; about {} lines would go",
-            cluster.lines
-        ),
+        help: format!("{instead}; about {} lines would go", cluster.lines),
         related: super::copies(analysis, &cluster.members, cluster.model, &cluster.params),
         chain: Vec::new(),
         fix: Some(Applicability::Unsafe),

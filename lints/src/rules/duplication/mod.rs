@@ -21,14 +21,28 @@ fn percent(share: f64) -> u32 {
     (share.clamp(0.0, 1.0) * 100.0) as u32
 }
 
-/// `a`, `b` and `c`; of many the first two and how many more.
+/// `a`, `b` and `c`; of many the first two and how many more. Members of one name are counted: `a` and the 2 `b`.
 fn enumerate(names: &[String]) -> String {
-    match names {
+    let mut groups: Vec<(&str, usize)> = Vec::new();
+    for name in names {
+        match groups.iter_mut().find(|(known, _)| known == name) {
+            Some((_, count)) => *count += 1,
+            None => groups.push((name, 1)),
+        }
+    }
+    let shown = |&(name, count): &(&str, usize)| match count {
+        1 => format!("`{name}`"),
+        n => format!("the {n} `{name}`"),
+    };
+    match &groups[..] {
         [] => String::new(),
-        [one] => format!("`{one}`"),
-        [one, two] => format!("`{one}` and `{two}`"),
-        [one, two, three] => format!("`{one}`, `{two}` and `{three}`"),
-        [one, two, rest @ ..] => format!("`{one}`, `{two}` and {} more", rest.len()),
+        [one] => shown(one),
+        [one, two] => format!("{} and {}", shown(one), shown(two)),
+        [one, two, three] => format!("{}, {} and {}", shown(one), shown(two), shown(three)),
+        [one, two, rest @ ..] => {
+            let more: usize = rest.iter().map(|(_, count)| count).sum();
+            format!("{}, {} and {more} more", shown(one), shown(two))
+        }
     }
 }
 
@@ -115,4 +129,19 @@ fn function_facts(names: &[String], cluster: &FunctionCluster) -> Facts {
     ];
     facts.extend(hole_facts(&cluster.params));
     facts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::enumerate;
+
+    #[test]
+    fn members_of_one_name_are_counted() {
+        let said = |names: &[&str]| enumerate(&names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>());
+        assert_eq!(said(&["a", "b", "c"]), "`a`, `b` and `c`");
+        assert_eq!(said(&["a", "b", "c", "d"]), "`a`, `b` and 2 more");
+        assert_eq!(said(&["a", "a", "a"]), "the 3 `a`");
+        assert_eq!(said(&["a", "b", "b"]), "`a` and the 2 `b`");
+        assert_eq!(said(&["a", "b", "c", "c", "b", "d"]), "`a`, the 2 `b` and 3 more");
+    }
 }
