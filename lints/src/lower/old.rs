@@ -1,5 +1,6 @@
-//! Edition 2015 writes two things that the parser, which knows later editions only, does not take: parameters of a
-//! trait's methods without a name (`fn f(u8);`), and trait objects of `Fn` without `dyn` (`Box<Fn() + Send>`). Both are
+//! Edition 2015 writes what the parser, which knows later editions only, does not take: parameters of a trait's methods
+//! without a name (`fn f(u8);`), trait objects of `Fn` without `dyn` (`Box<Fn() + Send>`), and `async`, `await`, `try` and
+//! mostly `dyn` as names. They are
 //! written as later editions do, in tokens, so that every token keeps its place. And `pub impl`, which the compiler's
 //! parser lets pass because an attribute on it may make something else of it, loses its `pub`.
 
@@ -25,6 +26,11 @@ fn rewrite(tokens: TokenStream, of_2015: bool) -> TokenStream {
             }
             TokenTree::Ident(ident) => {
                 in_trait_head |= ident == "trait";
+                let ident = if of_2015 && is_name(&ident, out.last(), tokens.peek()) {
+                    Ident::new_raw(&ident.to_string(), ident.span())
+                } else {
+                    ident
+                };
                 let is_fn = of_2015 && ["Fn", "FnMut", "FnOnce", "FnBox"].iter().any(|name| ident == name);
                 let span = ident.span();
                 if ident == "impl" {
@@ -57,6 +63,27 @@ fn drop_visibility(out: &mut Vec<TokenTree>) {
         [.., last] if is_pub(last) => out.truncate(out.len() - 1),
         [.., visible, scope] if is_pub(visible) && parens(scope) => out.truncate(out.len() - 2),
         _ => {}
+    }
+}
+
+/// Whether a word that is a keyword since 2018 is a name here.
+fn is_name(ident: &Ident, before: Option<&TokenTree>, after: Option<&TokenTree>) -> bool {
+    // `try!(…)` is read as it stands.
+    let calls = after.is_some_and(|t| is_punct(t, '!'));
+    let begins_bound = match after {
+        Some(TokenTree::Ident(_)) => true,
+        Some(TokenTree::Punct(p)) => matches!(p.as_char(), '\'' | '?'),
+        Some(TokenTree::Group(g)) => {
+            g.delimiter() == Delimiter::Parenthesis
+                && !matches!(before, Some(TokenTree::Ident(i)) if *i == "fn")
+        }
+        _ => false,
+    };
+    match ident.to_string().as_str() {
+        "async" | "await" => true,
+        "try" => !calls,
+        "dyn" => !begins_bound,
+        _ => false,
     }
 }
 
@@ -218,6 +245,13 @@ mod tests {
             assert_eq!(params(&text, "after"), 1);
             assert!(lower_file(&text).is_err(), "later editions have no such thing: {text}");
         }
+    }
+
+    #[test]
+    fn names_that_are_keywords_by_now() {
+        let text = "mod async { pub fn await() {} }\nfn dyn(try: u8, dyn: Box<dyn Fn(u8)>) -> &dyn T { ::async::await(); dyn.f(try!(try)) }\n";
+        assert_eq!(params(text, "dyn"), 2);
+        assert!(lower_file(text).is_err(), "later editions have no such names");
     }
 
     #[test]

@@ -64,10 +64,6 @@ impl<'a> Comments<'a> {
             let line = source.line_column(at.span.lo).line;
             for &index in here {
                 let comment = &mut self.all[index];
-                // A comment does not excuse itself.
-                if rule.id == unused_suppression::RULE.id && comment.said.span.contains(at.span) {
-                    continue;
-                }
                 let mut meant =
                     comment.rules.iter_mut().filter(|(s, _)| s.as_ref().is_ok_and(|s| s.covers(rule)));
                 let Some((_, first)) = meant.next() else { continue };

@@ -111,8 +111,21 @@ fn a_comment_about_comments() {
         "    // uncork: allow(unused-suppression) kept for the next release\n    let n = 1; // uncork: allow(lock-unwrap)\n    n\n",
     );
     assert_eq!(shown(&text).0, [""; 0]);
-    let text = body("    // uncork: allow(unused-suppression)\n    1\n");
-    assert_eq!(shown(&text).0, ["3 unused-suppression"]);
+    // It excuses itself, alone or beside others, here or in the whole file.
+    for comment in [
+        "allow(unused-suppression)",
+        "allow(lock-unwrap, unused-suppression)",
+        "allow-file(unused-suppression)",
+    ] {
+        let text = body(&format!("    // uncork: {comment}\n    1\n"));
+        assert_eq!(shown(&text).0, [""; 0], "{comment}");
+    }
+    let text = body(
+        "    // uncork: allow(lock-unwrap)\n    // uncork: allow(clone-in-loop, unused-suppression)\n    1\n",
+    );
+    assert_eq!(shown(&text).0, [""; 0], "and what stands beside it");
+    let text = body("    // uncork: allow(lock-unwrap)\n    1 // uncork: allow(clone-in-loop)\n");
+    assert_eq!(shown(&text).0, ["3 unused-suppression", "4 unused-suppression"]);
 }
 
 #[test]
