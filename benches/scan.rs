@@ -2,20 +2,22 @@
 //! copies of the code.
 //!
 //! `UNCORK_CORPUS=path cargo bench --bench scan` names the code; without it, the crates in cargo's registry folder are
-//! taken. Ratios are what counts: the machine's speed cancels out. A round is a process of its own that parses and then
-//! scans, so that no scan finds the names, types and memory of the one before. Both sides read the files from the page
-//! cache, use the program's allocator and all cores. The tool leaves the outcome of a scan to the end of its process;
-//! dropping it is not part of the time here either. What was measured so far: `docs/performance.md`.
+//! taken. Ratios are what counts: the machine's speed cancels out. A round is three processes: a bare parse with the
+//! allocator that a program gets if it asks for none (the yardstick), one with the tool's allocator, and a scan. All
+//! read the files from the page cache and use all cores. The tool leaves the outcome of a scan to the end of its
+//! process; dropping it is not part of the time here either. What was measured so far: `docs/performance.md`.
+
+mod yardstick;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use camino::Utf8PathBuf;
-use rayon::prelude::*;
 use uncork_lints::config::Config;
 use uncork_lints::discover::Request;
 use uncork_lints::run::{self, Outcome};
+use yardstick::{NUMBERS, rust_files, time_parse};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -32,19 +34,26 @@ fn main() {
         child(&which, &corpus);
         return;
     }
+    let (Some(bare), Ok(own)) = (bare_parse(), std::env::current_exe()) else {
+        println!("the bench `bare_parse` could not be built");
+        return;
+    };
+    let programs = Programs { bare, own };
     let files = rust_files(&corpus);
     let bytes: u64 = files.iter().filter_map(|f| f.metadata().ok()).map(|m| m.len()).sum();
     println!("{} files, {:.1} MB below {}", files.len(), bytes as f64 / 1e6, corpus.display());
-    let (bare, scan): (Vec<Duration>, Vec<Duration>) = (0..ROUNDS).filter_map(|_| round(&corpus)).unzip();
-    if scan.is_empty() {
+    let rounds: Vec<Round> = (0..ROUNDS).filter_map(|_| programs.round(&corpus)).collect();
+    let Some(best) = best(&rounds) else {
         println!("no round could be run");
         return;
-    }
-    let ratios: Vec<f64> = bare.iter().zip(&scan).map(|(b, s)| s.as_secs_f64() / b.as_secs_f64()).collect();
-    println!("bare parse   {:>8.0} ms (median of {ROUNDS})", millis(median(&bare)));
-    println!("cold scan    {:>8.0} ms", millis(median(&scan)));
-    println!("ratio        {:>8.2} × (rounds: {})", middle(&ratios), list(&ratios));
-    if let Some(&peak) = run_child("scan", &corpus).as_deref().and_then(<[u64]>::first) {
+    };
+    let of = |time: fn(&Round) -> Duration| middle(rounds.iter().map(|r| time(r).as_secs_f64() * 1e3));
+    println!("bare parse   {:>8.0} ms (median of {ROUNDS})", of(|r| r.bare));
+    println!("  the tool's allocator {:>8.0} ms", of(|r| r.bare_ours));
+    println!("cold scan    {:>8.0} ms", of(|r| r.scan));
+    print_ratios("ratio        ", rounds.iter().map(|r| r.scan.div_duration_f64(r.bare)));
+    print_ratios("  the tool's allocator ", rounds.iter().map(|r| r.scan.div_duration_f64(r.bare_ours)));
+    if let Some(&peak) = numbers(programs.own("peak", &corpus)).as_deref().and_then(<[u64]>::first) {
         let peak = peak * 1024;
         println!(
             "peak memory  {:>8.1} × the source ({:.0} MB)",
@@ -55,71 +64,100 @@ fn main() {
     let copies = std::env::temp_dir().join(format!("uncork-bench-{}", std::process::id()));
     let made = (0..10).try_for_each(|n| copy(&corpus, &copies.join(format!("copy{n}"))));
     if made.is_ok() {
-        let (bare_ten, ten): (Vec<Duration>, Vec<Duration>) = (0..3).filter_map(|_| round(&copies)).unzip();
-        let times = |ten: &[Duration], one: &[Duration]| match (ten.iter().min(), one.iter().min()) {
-            (Some(ten), Some(one)) => ten.as_secs_f64() / one.as_secs_f64(),
-            _ => f64::NAN,
-        };
-        let (scans, parses) = (times(&ten, &scan), times(&bare_ten, &bare));
-        println!("ten copies   {scans:>8.2} × the time of one (a bare parse: {parses:.2} ×)");
+        let ten: Vec<Round> = (0..3).filter_map(|_| programs.round(&copies)).collect();
+        if let Some(ten) = self::best(&ten) {
+            println!(
+                "ten copies   {:>8.2} × the time of one (a bare parse: {:.2} ×)",
+                ten.scan.div_duration_f64(best.scan),
+                ten.bare.div_duration_f64(best.bare)
+            );
+        }
     }
     let _ = std::fs::remove_dir_all(&copies);
 }
 
 /// Does in this process what another asked for, and prints numbers for it.
 fn child(which: &str, corpus: &Path) {
-    if which == "round" {
-        let files = rust_files(corpus);
-        let (bare, scan) = run::with_room(|| (time(|| parse(&files)), time_check(corpus)));
-        println!("{CHILD}{} {}", bare.as_micros(), scan.as_micros());
-    } else {
-        run::with_room(|| match which {
-            "parse" => parse(&rust_files(corpus)),
-            _ => drop(check(corpus)),
-        });
-        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let peak = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).unwrap_or("");
-        println!("{CHILD}{}", peak.trim().trim_end_matches(" kB"));
+    let number = match which {
+        "parse" => time_parse(corpus).as_micros() as u64,
+        "scan" => run::with_room(|| time_check(corpus)).as_micros() as u64,
+        _ => {
+            run::with_room(|| drop(check(corpus)));
+            let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+            let peak = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).unwrap_or("");
+            peak.trim().trim_end_matches(" kB").parse().unwrap_or(0)
+        }
+    };
+    println!("{NUMBERS}{number}");
+}
+
+/// What is run and measured.
+struct Programs {
+    /// Parses with the default allocator.
+    bare: PathBuf,
+    /// This program.
+    own: PathBuf,
+}
+
+/// Times of one round.
+#[derive(Clone, Copy)]
+struct Round {
+    bare: Duration,
+    bare_ours: Duration,
+    scan: Duration,
+}
+
+impl Programs {
+    fn own(&self, child: &str, corpus: &Path) -> Command {
+        let mut command = Command::new(&self.own);
+        command.arg("--bench").env("UNCORK_BENCH_CHILD", child).env("UNCORK_CORPUS", corpus);
+        command
+    }
+
+    fn round(&self, corpus: &Path) -> Option<Round> {
+        let time = |command| Some(Duration::from_micros(*numbers(command)?.first()?));
+        let mut bare = Command::new(&self.bare);
+        bare.arg("--bench").env("UNCORK_CORPUS", corpus);
+        Some(Round {
+            bare: time(bare)?,
+            bare_ours: time(self.own("parse", corpus))?,
+            scan: time(self.own("scan", corpus))?,
+        })
     }
 }
 
-/// What the line with a child's numbers begins with.
-const CHILD: &str = "child ";
+/// The least of each time.
+fn best(rounds: &[Round]) -> Option<Round> {
+    rounds.iter().copied().reduce(|a, b| Round {
+        bare: a.bare.min(b.bare),
+        bare_ours: a.bare_ours.min(b.bare_ours),
+        scan: a.scan.min(b.scan),
+    })
+}
 
-/// Numbers that a process of its own prints.
-fn run_child(which: &str, corpus: &Path) -> Option<Vec<u64>> {
-    let own = std::env::current_exe().ok()?;
-    let output = Command::new(own)
-        .arg("--bench")
-        .env("UNCORK_BENCH_CHILD", which)
-        .env("UNCORK_CORPUS", corpus)
+/// Builds the bench `bare_parse`: another allocator needs another program, and cargo builds no bench for another.
+fn bare_parse() -> Option<PathBuf> {
+    let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["bench", "--profile", "bare", "--bench", "bare_parse", "--no-run"])
+        .args(["--message-format", "json-render-diagnostics"])
+        .args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")])
+        .stderr(std::process::Stdio::inherit())
         .output()
         .ok()?;
+    let messages = String::from_utf8(output.stdout).ok()?;
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|message| message["target"]["name"] == "bare_parse")
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+}
+
+/// Numbers that a process prints.
+fn numbers(mut command: Command) -> Option<Vec<u64>> {
+    let output = command.output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
-    let numbers = text.lines().find_map(|l| l.strip_prefix(CHILD))?;
+    let numbers = text.lines().find_map(|l| l.strip_prefix(NUMBERS))?;
     numbers.split_whitespace().map(|n| n.parse().ok()).collect()
-}
-
-/// The times of a bare parse and of a scan after it.
-fn round(corpus: &Path) -> Option<(Duration, Duration)> {
-    match run_child("round", corpus)?[..] {
-        [bare, scan] => Some((Duration::from_micros(bare), Duration::from_micros(scan))),
-        _ => None,
-    }
-}
-
-fn parse(files: &[PathBuf]) {
-    let lines: usize = files
-        .par_iter()
-        .with_max_len(1)
-        .map(|file| {
-            let Ok(text) = std::fs::read_to_string(file) else { return 0 };
-            let items = syn::parse_file(&text).map_or(0, |f| f.items.len());
-            proc_macro2::extra::invalidate_current_thread_spans();
-            items
-        })
-        .sum();
-    std::hint::black_box(lines);
 }
 
 fn check(corpus: &Path) -> Option<Outcome> {
@@ -136,30 +174,16 @@ fn time_check(corpus: &Path) -> Duration {
     time
 }
 
-fn time(f: impl FnOnce()) -> Duration {
-    let start = Instant::now();
-    f();
-    start.elapsed()
-}
-
-fn median(times: &[Duration]) -> Duration {
-    let mut sorted = times.to_vec();
-    sorted.sort();
-    sorted[sorted.len() / 2]
-}
-
-fn middle(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
+/// The median.
+fn middle(values: impl Iterator<Item = f64>) -> f64 {
+    let mut sorted: Vec<f64> = values.collect();
     sorted.sort_by(f64::total_cmp);
     sorted[sorted.len() / 2]
 }
 
-fn millis(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
-}
-
-fn list(values: &[f64]) -> String {
-    values.iter().map(|v| format!("{v:.2}")).collect::<Vec<_>>().join(", ")
+fn print_ratios(name: &str, values: impl Iterator<Item = f64> + Clone) {
+    let all: Vec<String> = values.clone().map(|v| format!("{v:.2}")).collect();
+    println!("{name}{:>8.2} × (rounds: {})", middle(values), all.join(", "));
 }
 
 fn corpus() -> PathBuf {
@@ -170,23 +194,6 @@ fn corpus() -> PathBuf {
         .map(PathBuf::from)
         .or_else(|| Some(std::env::home_dir()?.join(".cargo")));
     home.map(|h| h.join("registry/src")).filter(|p| p.is_dir()).unwrap_or_else(|| PathBuf::from("."))
-}
-
-fn rust_files(dir: &Path) -> Vec<PathBuf> {
-    let mut out = Vec::new();
-    let mut work = vec![dir.to_owned()];
-    while let Some(dir) = work.pop() {
-        for entry in std::fs::read_dir(&dir).into_iter().flatten().flatten() {
-            let path = entry.path();
-            match entry.file_type() {
-                Ok(t) if t.is_dir() => work.push(path),
-                Ok(t) if t.is_file() && path.extension().is_some_and(|e| e == "rs") => out.push(path),
-                _ => {}
-            }
-        }
-    }
-    out.sort();
-    out
 }
 
 fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
