@@ -27,6 +27,9 @@ pub mod ty;
 
 use rayon::prelude::*;
 
+/// A worker takes so many bodies at most: what it has begun with no other can help it with, and all wait for the last.
+const BODIES_AT_ONCE: usize = 64;
+
 /// Everything known about the code of a run; what rules read.
 pub struct Analysis {
     /// The files.
@@ -70,6 +73,7 @@ impl Analysis {
         type Halves<A, B, C, D> = ((Vec<A>, Vec<B>), (Vec<C>, Vec<D>));
         let ((types, flows), (uses, prints)): Halves<_, _, _, _> = (0..program.bodies.len() as u32)
             .into_par_iter()
+            .with_max_len(BODIES_AT_ONCE)
             .map_init(clones::index::Printer::default, |printer, i| {
                 let ix = program::BodyIx(i);
                 let types = infer::infer_body(&program, ix);

@@ -161,6 +161,7 @@ impl Read {
         progress.phase("checking");
         let mut findings: Vec<Finding> = rules::ALL
             .par_iter()
+            .with_max_len(1)
             .filter(|rule| config.may_show(rule))
             .map(|rule| {
                 let mut found = Vec::new();
