@@ -72,10 +72,10 @@ pub fn lower_file_of(text: &str, edition: u16) -> Result<FileHir, Unreadable> {
         return Err(Unreadable { message, span });
     }
     let docs = std::mem::take(&mut scan.docs);
-    let lines = std::mem::take(&mut scan.code_lines);
+    let pieces = std::mem::take(&mut scan.pieces);
     stack::with_room(&scan, || {
         let out = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            lower_here(text, edition, &scan, lines, docs)
+            lower_here(text, edition, &scan, pieces, docs)
         }));
         // Spans live in a thread-local map that only grows; the tree they belong to is gone.
         proc_macro2::extra::invalidate_current_thread_spans();
@@ -97,10 +97,10 @@ fn lower_here(
     text: &str,
     edition: u16,
     scan: &scan::Scan,
-    lines: Vec<u32>,
+    pieces: Vec<(u32, u32)>,
     docs: Vec<scan::Docs>,
 ) -> Result<FileHir, Unreadable> {
-    let places = places::Places::new(&scan.code, lines, text.len() as u32);
+    let places = places::Places::new(&scan.code, pieces, text.len() as u32);
     let mut file: syn::File = match syn::parse_str(&scan.code) {
         Ok(file) => file,
         Err(error) => {

@@ -10,11 +10,18 @@ use crate::source::Span;
 /// A checkpoint every this many characters bounds the scan in lines that are not ASCII.
 const STRIDE: usize = 64;
 
+/// The piece that a byte of the code lies in is known for every byte that is a multiple of two to this.
+const BLOCK: u32 = 6;
+
 /// Tables from line and column (in characters) of what is parsed to bytes of the file.
 #[derive(Debug, Default)]
 pub(super) struct Places {
-    /// Where in the file each parsed line begins.
+    /// Where in the code each of its lines begins.
     lines: Vec<u32>,
+    /// Where each piece begins in the code and in the file.
+    pieces: Vec<(u32, u32)>,
+    /// By block of the code: the piece its first byte lies in.
+    blocks: Vec<u32>,
     /// Only for code that is not ASCII.
     wide: Option<Wide>,
     /// Length of the file, in bytes.
@@ -23,19 +30,22 @@ pub(super) struct Places {
 
 #[derive(Debug)]
 struct Wide {
-    /// Byte and character index in the code of each line's start.
-    starts: Vec<(u32, u32)>,
+    /// Character index in the code of each line's start.
+    starts: Vec<u32>,
     /// Byte in the code of every `STRIDE`th character.
     checkpoints: Vec<u32>,
     code: Box<str>,
 }
 
 impl Places {
-    /// Tables for `code`, whose lines begin at the bytes `lines` of a file of `len` bytes. O(length).
-    pub(super) fn new(code: &str, lines: Vec<u32>, len: u32) -> Places {
+    /// Tables for `code`, made of `pieces` (where each begins in the code and in the file) of a file of `len` bytes.
+    /// O(length).
+    pub(super) fn new(code: &str, pieces: Vec<(u32, u32)>, len: u32) -> Places {
+        let mut lines = vec![0];
+        lines.extend(memchr::memchr_iter(b'\n', code.as_bytes()).map(|at| at as u32 + 1));
         let wide = (!code.is_ascii()).then(|| {
-            let mut starts = Vec::with_capacity(lines.len() + 1);
-            starts.push((0, 0));
+            let mut starts = Vec::with_capacity(lines.len());
+            starts.push(0);
             let mut checkpoints = Vec::with_capacity(code.len() / STRIDE + 1);
             let mut chars = 0usize;
             for (at, c) in code.char_indices() {
@@ -44,12 +54,20 @@ impl Places {
                 }
                 chars += 1;
                 if c == '\n' {
-                    starts.push((at as u32 + 1, chars as u32));
+                    starts.push(chars as u32);
                 }
             }
             Wide { starts, checkpoints, code: code.into() }
         });
-        Places { lines, wide, len }
+        let mut blocks = Vec::with_capacity((code.len() >> BLOCK) + 1);
+        let mut piece = 0;
+        for block in 0..=(code.len() as u32) >> BLOCK {
+            while pieces.get(piece + 1).is_some_and(|next| next.0 <= block << BLOCK) {
+                piece += 1;
+            }
+            blocks.push(piece as u32);
+        }
+        Places { lines, pieces, blocks, wide, len }
     }
 
     fn byte(&self, place: proc_macro2::LineColumn) -> u32 {
@@ -57,9 +75,22 @@ impl Places {
         let Some(&start) = self.lines.get(line) else { return self.len };
         let column = match &self.wide {
             None => place.column as u32,
-            Some(wide) => wide.bytes_into(line, place.column),
+            Some(wide) => wide.bytes_into(line, start, place.column),
         };
-        (start + column).min(self.len)
+        self.in_file(start + column)
+    }
+
+    /// Where in the file a byte of the code stands. O(1), but for blocks of many short pieces.
+    fn in_file(&self, at: u32) -> u32 {
+        let Some(&first) = self.blocks.get((at >> BLOCK) as usize) else { return self.len };
+        let mut piece = first as usize;
+        while self.pieces.get(piece + 1).is_some_and(|next| next.0 <= at) {
+            piece += 1;
+        }
+        match self.pieces.get(piece) {
+            Some(&(code, file)) => (file + (at - code)).min(self.len),
+            None => self.len,
+        }
     }
 
     /// First byte of a token.
@@ -80,9 +111,9 @@ impl Places {
 }
 
 impl Wide {
-    /// Bytes from the start of a line to its character `column`.
-    fn bytes_into(&self, line: usize, column: usize) -> u32 {
-        let Some(&(start, char_start)) = self.starts.get(line) else { return 0 };
+    /// Bytes from the start of a line, at byte `start`, to its character `column`.
+    fn bytes_into(&self, line: usize, start: u32, column: usize) -> u32 {
+        let Some(&char_start) = self.starts.get(line) else { return 0 };
         let index = char_start as usize + column;
         let end = self.code.len() as u32;
         let byte = match self.checkpoints.get(index / STRIDE) {
@@ -104,13 +135,34 @@ mod tests {
 
     #[test]
     fn bytes_of_wide_lines() {
-        let code = format!("{}é\nλb", "é".repeat(200));
-        let places = Places::new(&code, vec![7, 1000], 2000);
-        for (line, part, start) in [(1, "é".repeat(201), 7), (2, "λb".to_owned(), 1000)] {
+        let (first, second) = ("é".repeat(201), "λb".to_owned());
+        let code = format!("{first}\n{second} ");
+        let at = first.len() as u32 + 1;
+        let places = Places::new(&code, vec![(0, 7), (at, 1000)], 2000);
+        for (line, part, start) in [(1, first, 7), (2, second, 1000)] {
             for (column, (at, _)) in part.char_indices().enumerate() {
                 assert_eq!(places.byte(LineColumn { line, column }), (start + at) as u32);
             }
         }
         assert_eq!(places.byte(LineColumn { line: 9, column: 9 }), 2000);
+    }
+
+    #[test]
+    fn bytes_of_pieces() {
+        // Pieces shorter and longer than a block, each twice as far into the file.
+        let (mut code, mut pieces) = (String::new(), Vec::new());
+        for len in [1, 2, 3, 63, 64, 65, 1, 500, 1] {
+            pieces.push((code.len() as u32, 2 * code.len() as u32));
+            code.push_str(&"x".repeat(len));
+            code.push(' ');
+        }
+        let places = Places::new(&code, pieces.clone(), 5000);
+        for (n, &(start, file)) in pieces.iter().enumerate() {
+            let end = pieces.get(n + 1).map_or(code.len() as u32, |next| next.0);
+            for at in start..end {
+                let column = at as usize;
+                assert_eq!(places.byte(LineColumn { line: 1, column }), file + (at - start));
+            }
+        }
     }
 }

@@ -26,10 +26,10 @@ pub(super) struct Scan {
     pub(super) problem: Option<(String, Span)>,
     /// A block comment that never ends; the parser does not see comments.
     pub(super) open_comment: bool,
-    /// What is parsed: the text after the prelude without comments and indentation.
+    /// What is parsed: the text after the prelude without comments and indentation, in one line but for literals.
     pub(super) code: String,
-    /// Where in the text each line of `code` begins.
-    pub(super) code_lines: Vec<u32>,
+    /// The pieces of the text that `code` is made of: where each begins in `code` and in the text.
+    pub(super) pieces: Vec<(u32, u32)>,
     /// Outer doc comments, by the token that follows them.
     pub(super) docs: Vec<Docs>,
 }
@@ -61,7 +61,7 @@ pub(super) fn scan(text: &str, base: usize) -> Scan {
         pending: None,
         out: Scan {
             code: String::with_capacity(text.len() - base),
-            code_lines: Vec::with_capacity((text.len() - base) / 32),
+            pieces: Vec::with_capacity((text.len() - base) / 32),
             ..Scan::default()
         },
     };
@@ -160,11 +160,15 @@ impl Scanner<'_> {
         self.at += 1;
     }
 
-    /// Copies the code since the last comment or line end, as a line of its own.
+    /// Copies the code since the last comment or line end.
     fn flush(&mut self) {
         if let Some(start) = self.piece.take() {
-            self.out.code.push_str(self.text.get(start..self.at).unwrap_or(""));
-            self.out.code.push('\n');
+            self.out.pieces.push((self.out.code.len() as u32, start as u32));
+            let piece = self.text.get(start..self.at).unwrap_or("");
+            self.out.code.push_str(piece);
+            // The parser finds the place of a token among the lines: one line is found at once. But after a quote a
+            // blank would make a character.
+            self.out.code.push(if piece.ends_with('\'') { '\n' } else { ' ' });
         }
     }
 
@@ -172,17 +176,13 @@ impl Scanner<'_> {
     fn begin(&mut self) {
         if self.piece.is_none() {
             self.piece = Some(self.at);
-            self.out.code_lines.push(self.at as u32);
         }
         self.code |= self.attr.is_none();
     }
 
     /// Counts the lines that end in what was just passed over, all of which hold `code`.
     fn lines_in(&mut self, from: usize, code: bool) {
-        for end in memchr::memchr_iter(b'\n', self.bytes.get(from..self.at).unwrap_or_default()) {
-            if code {
-                self.out.code_lines.push((from + end) as u32 + 1);
-            }
+        for _ in memchr::memchr_iter(b'\n', self.bytes.get(from..self.at).unwrap_or_default()) {
             if !self.code && !code {
                 self.out.blank_lines.push(self.line);
             }
