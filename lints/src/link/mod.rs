@@ -12,7 +12,7 @@ pub use decls::{Decls, GenericDecl, HeadKey, Sig};
 pub use resolve::Ns;
 pub use types::TyCx;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::hir::{FileHir, ItemId};
 use crate::knowledge::Knowledge;
@@ -57,16 +57,20 @@ pub struct ProjectInput {
 /// Links lowered files (indexed by [`FileId`]) into a program. Linear in the number of items, plus a fixpoint over
 /// imports that ends after as many rounds as the longest chain of re-exports.
 pub fn link(files: Vec<FileHir>, input: &ProjectInput, knowledge: Knowledge) -> Program {
+    // Tables that grow step by step leave their smaller selves behind, on pages that the kernel had to clear.
+    let count = |of: fn(&FileHir) -> usize| files.iter().map(of).sum::<usize>();
+    let (items, bodies, scopes) =
+        (count(|f| f.items.len()), count(|f| f.bodies.len()), count(|f| f.scopes.len()));
     let mut program = Program {
         files,
         crates: Vec::new(),
-        modules: Vec::new(),
-        defs: Vec::new(),
-        bodies: Vec::new(),
-        body_of: FxHashMap::default(),
-        def_of_item: FxHashMap::default(),
+        modules: Vec::with_capacity(scopes),
+        defs: Vec::with_capacity(items),
+        bodies: Vec::with_capacity(bodies),
+        body_of: FxHashMap::with_capacity_and_hasher(bodies, FxBuildHasher),
+        def_of_item: FxHashMap::with_capacity_and_hasher(items, FxBuildHasher),
         variants: FxHashMap::default(),
-        scopes: FxHashMap::default(),
+        scopes: FxHashMap::with_capacity_and_hasher(scopes, FxBuildHasher),
         included: Vec::new(),
         children: FxHashMap::default(),
         knowledge,

@@ -281,15 +281,14 @@ fn inline(item: &Item) -> Option<ScopeId> {
 
 /// Items in the order in which they are declared: those that the build has before those that it has not. What an item
 /// stands in comes before it.
-fn in_build_first(items: &[Item]) -> Vec<usize> {
+fn in_build_first(items: &[Item]) -> impl Iterator<Item = usize> + use<> {
     let mut off = vec![false; items.len()];
     for (index, item) in items.iter().enumerate() {
         let around = item.parent.and_then(|p| off.get(p.0 as usize).copied()).unwrap_or(false);
         off[index] = item.attrs.cfg_off || around;
     }
-    let mut order: Vec<usize> = (0..items.len()).collect();
-    order.sort_by_key(|&index| off[index]);
-    order
+    let (order, rest): (Vec<usize>, Vec<usize>) = (0..items.len()).partition(|&index| !off[index]);
+    order.into_iter().chain(rest)
 }
 
 /// First declaration wins: `cfg`-exclusive twins mean the same thing to a reader.

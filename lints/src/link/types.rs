@@ -27,19 +27,12 @@ pub struct TyCx<'a> {
 }
 
 /// The parameters an item brings into scope, with those around it.
-fn generics_in_scope(program: &Program, def: DefId) -> Vec<(&hir::GenericParam, DefId)> {
-    let mut chain = vec![def];
-    if let Some(parent) = program.def(def).parent
-        && matches!(program.def(parent).kind, DefKind::Impl | DefKind::Trait | DefKind::Enum)
-    {
-        chain.insert(0, parent);
-    }
-    chain
-        .into_iter()
-        .flat_map(|d| {
-            item_generics(program, d).into_iter().flat_map(move |g| g.params.iter().map(move |p| (p, d)))
-        })
-        .collect()
+fn generics_in_scope(program: &Program, def: DefId) -> impl Iterator<Item = &hir::GenericParam> {
+    let around = program
+        .def(def)
+        .parent
+        .filter(|&p| matches!(program.def(p).kind, DefKind::Impl | DefKind::Trait | DefKind::Enum));
+    around.into_iter().chain([def]).filter_map(|d| item_generics(program, d)).flat_map(|g| &g.params)
 }
 
 fn item_generics(program: &Program, def: DefId) -> Option<&Generics> {
@@ -63,11 +56,7 @@ impl<'a> TyCx<'a> {
         let mut cx = TyCx {
             program,
             module: d.module,
-            params: generics_in_scope(program, def)
-                .iter()
-                .filter(|(p, _)| !p.is_const)
-                .map(|(p, _)| p.name)
-                .collect(),
+            params: generics_in_scope(program, def).filter(|p| !p.is_const).map(|p| p.name).collect(),
             self_ty: None,
             parent: owner,
             depth: 0,
@@ -168,10 +157,12 @@ impl<'a> TyCx<'a> {
             let Some(ty) = self.self_ty else { return Ty::UNKNOWN };
             return self.rest(ty, &path.segments[1..]);
         }
-        let names: Vec<Name> = path.segments.iter().map(|s| s.name).collect();
-        let Some((res, used)) = self.program.resolve(self.module, path.global, &names, Ns::Types) else {
-            return Ty::UNKNOWN;
+        let resolve = |names: &[Name]| self.program.resolve(self.module, path.global, names, Ns::Types);
+        let found = match &path.segments[..] {
+            [one] => resolve(&[one.name]),
+            more => resolve(&more.iter().map(|s| s.name).collect::<Vec<_>>()),
         };
+        let Some((res, used)) = found else { return Ty::UNKNOWN };
         let args = self.args(path.segments[used - 1].args.as_deref());
         let ty = match res {
             Res::Prim(ty) => ty,
@@ -310,7 +301,7 @@ pub(super) fn declare(program: &mut Program) {
         (0..program.defs.len() as u32).map(DefId).partition(|&d| program.def(d).kind == DefKind::Impl);
     for defs in [impls, others] {
         let declared: Vec<(DefId, Declared)> =
-            defs.into_par_iter().map(|def| (def, declare_one(program, def))).collect();
+            defs.into_par_iter().with_max_len(256).map(|def| (def, declare_one(program, def))).collect();
         let decls = std::mem::take(&mut program.decls);
         program.decls = add(program, decls, declared);
     }
@@ -399,9 +390,8 @@ fn declare_one(program: &Program, def: DefId) -> Declared {
     }
     if !matches!(d.kind, DefKind::Variant(_)) {
         let decls = generics_in_scope(program, def)
-            .into_iter()
-            .filter(|(p, _)| !p.is_const)
-            .map(|(p, _)| {
+            .filter(|p| !p.is_const)
+            .map(|p| {
                 let bounds: Vec<Bound> = p.bounds.iter().filter_map(|b| cx.bound(b)).collect();
                 GenericDecl { name: p.name, callable: bounds.iter().find_map(callable), bounds }
             })
