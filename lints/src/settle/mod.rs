@@ -15,7 +15,7 @@ use crate::finding::{Confidence, Finding, Level, Severity};
 use crate::program::Program;
 use crate::rule::Rule;
 use crate::rules::{self, tool};
-use crate::source::{FileId, Sources};
+use crate::source::{FileId, SourceFile, Sources};
 
 /// Findings as they are shown, and how many were held back.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -62,7 +62,8 @@ impl Scene<'_> {
 
 /// Decides what is shown. The result does not depend on the order of `found`.
 pub fn settle(scene: Scene<'_>, mut found: Vec<Finding>, config: &Config) -> Settled {
-    order(scene.sources, &mut found);
+    let ranks = ranks(scene.sources);
+    found.sort_by(|a, b| compare(&ranks, a, b));
     found.dedup_by(|a, b| a.rule == b.rule && a.at == b.at && a.key == b.key);
     let mut by_file = ByFile { scene, config, known: FxHashMap::default() };
     for finding in &mut found {
@@ -85,7 +86,7 @@ pub fn settle(scene: Scene<'_>, mut found: Vec<Finding>, config: &Config) -> Set
         }
     }
     let mut all: Vec<(Finding, bool)> = found.into_iter().zip(hushed).collect();
-    all.sort_by(|(a, _), (b, _)| compare(scene.sources, a, b));
+    all.sort_by(|(a, _), (b, _)| compare(&ranks, a, b));
     // Equals are counted before any of them is held back, so that silencing one renames no other.
     fingerprint::fill(scene.sources, all.iter_mut().map(|(finding, _)| finding));
     let mut out = Settled::default();
@@ -135,18 +136,23 @@ impl ByFile<'_> {
     }
 }
 
-/// By path, place, rule, what it is about, message.
-fn compare(sources: &Sources, a: &Finding, b: &Finding) -> std::cmp::Ordering {
-    let place = |f: &Finding| (f.at.span.lo, f.at.span.hi);
-    (sources.path(a.at.file), place(a), &a.rule, &a.key, &a.message).cmp(&(
-        sources.path(b.at.file),
-        place(b),
-        &b.rule,
-        &b.key,
-        &b.message,
-    ))
+/// By file: where its path comes among all.
+fn ranks(sources: &Sources) -> Vec<u32> {
+    let mut files: Vec<(FileId, &SourceFile)> = sources.iter().collect();
+    files.sort_by(|(_, a), (_, b)| a.path.cmp(&b.path));
+    let mut out = vec![0; files.len()];
+    for (rank, same) in files.chunk_by(|(_, a), (_, b)| a.path == b.path).enumerate() {
+        for (file, _) in same {
+            out[file.0 as usize] = rank as u32;
+        }
+    }
+    out
 }
 
-fn order(sources: &Sources, findings: &mut [Finding]) {
-    findings.sort_by(|a, b| compare(sources, a, b));
+/// By path, place, rule, what it is about, message.
+fn compare(ranks: &[u32], a: &Finding, b: &Finding) -> std::cmp::Ordering {
+    fn key<'a>(ranks: &[u32], f: &'a Finding) -> (u32, u32, u32, &'a str, &'a str, &'a str) {
+        (ranks[f.at.file.0 as usize], f.at.span.lo, f.at.span.hi, &f.rule, &f.key, &f.message)
+    }
+    key(ranks, a).cmp(&key(ranks, b))
 }
