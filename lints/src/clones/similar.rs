@@ -14,7 +14,7 @@ const LEADERS: usize = 6;
 
 /// Groups items whose feature sets meet and for which `alike` holds between neighbours. Items in no group are left
 /// out. Groups and their members are in ascending order. O(items × features), and O(items) calls of `alike`.
-pub fn groups(sets: &[Vec<u64>], mut alike: impl FnMut(u32, u32) -> bool) -> Vec<Vec<u32>> {
+pub fn groups(sets: &[Vec<u64>], alike: impl Fn(u32, u32) -> bool + Sync) -> Vec<Vec<u32>> {
     let mut keyed: Vec<(u64, u32)> = sets
         .par_iter()
         .enumerate()
@@ -23,18 +23,43 @@ pub fn groups(sets: &[Vec<u64>], mut alike: impl FnMut(u32, u32) -> bool) -> Vec
         .collect();
     keyed.par_sort_unstable();
 
-    let mut union = Union::new(sets.len());
+    // Buckets that have no member in common, not even through others, are no business of each other's: all cores.
+    let mut met = Union::new(sets.len());
+    let mut buckets: Vec<(u32, &[(u64, u32)])> =
+        keyed.chunk_by(|a, b| a.0 == b.0).filter(|bucket| bucket.len() > 1).map(|b| (b[0].1, b)).collect();
+    for (first, bucket) in &buckets {
+        for &(_, item) in *bucket {
+            met.join(*first, item);
+        }
+    }
+    for (first, _) in &mut buckets {
+        *first = met.find(*first);
+    }
+    buckets.par_sort_by_key(|bucket| bucket.0);
+    let mut groups: Vec<Vec<u32>> =
+        buckets.par_chunk_by(|a, b| a.0 == b.0).flat_map_iter(|buckets| connected(buckets, &alike)).collect();
+    groups.sort_unstable();
+    groups
+}
+
+/// Groups of items between which `alike` holds, among those of some buckets.
+fn connected(buckets: &[(u32, &[(u64, u32)])], alike: &impl Fn(u32, u32) -> bool) -> Vec<Vec<u32>> {
+    let mut items: Vec<u32> = buckets.iter().flat_map(|(_, bucket)| *bucket).map(|&(_, item)| item).collect();
+    items.sort_unstable();
+    items.dedup();
+    let mut union = Union::new(items.len());
     let mut seen: FxHashSet<(u32, u32)> = FxHashSet::default();
     let mut leaders: Vec<u32> = Vec::new();
-    for bucket in keyed.chunk_by(|a, b| a.0 == b.0) {
+    for (_, bucket) in buckets {
         leaders.clear();
-        'members: for &(_, item) in bucket {
+        'members: for (_, item) in *bucket {
+            let item = items.partition_point(|other| other < item) as u32;
             for &leader in &leaders {
                 if union.find(leader) == union.find(item) {
                     continue 'members;
                 }
-                let pair = (leader.min(item), leader.max(item));
-                if seen.insert(pair) && alike(pair.0, pair.1) {
+                let (a, b) = (leader.min(item), leader.max(item));
+                if seen.insert((a, b)) && alike(items[a as usize], items[b as usize]) {
                     union.join(leader, item);
                     continue 'members;
                 }
@@ -44,7 +69,11 @@ pub fn groups(sets: &[Vec<u64>], mut alike: impl FnMut(u32, u32) -> bool) -> Vec
             }
         }
     }
-    union.groups()
+    let mut groups = union.groups();
+    for item in groups.iter_mut().flatten() {
+        *item = items[*item as usize];
+    }
+    groups
 }
 
 /// Groups items by equal key; groups of one are left out. O(items log items).
@@ -112,6 +141,8 @@ impl Union {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     #[test]
@@ -119,24 +150,40 @@ mod tests {
         let near = |salt: u64| (0..20).map(mix).chain([mix(1000 + salt)]).collect::<Vec<_>>();
         let far = |salt: u64| (0..20).map(|i| mix(salt * 100 + i)).collect::<Vec<_>>();
         let sets: Vec<_> = (1..4).map(near).chain((50..60).map(far)).collect();
-        let mut asked = 0;
+        let asked = AtomicUsize::new(0);
         let found = groups(&sets, |_, _| {
-            asked += 1;
+            asked.fetch_add(1, Ordering::Relaxed);
             true
         });
         assert_eq!(found, [[0, 1, 2]]);
-        assert_eq!(asked, 2);
+        assert_eq!(asked.into_inner(), 2);
+    }
+
+    #[test]
+    fn groups_that_never_meet_stay_apart() {
+        let of = |kind: u64| (0..12).map(|i| mix(kind * 1000 + i)).collect::<Vec<_>>();
+        let sets: Vec<_> = (0..40).map(|n| of(n % 7)).collect();
+        let found = groups(&sets, |a, b| {
+            assert_eq!(a % 7, b % 7);
+            a != 3 && b != 3
+        });
+        let kinds: Vec<Vec<u32>> =
+            (0..7u32).map(|kind| (0..40).filter(|n| n % 7 == kind && *n != 3).collect()).collect();
+        let mut expected = kinds;
+        expected.sort_unstable();
+        assert_eq!(found, expected);
     }
 
     #[test]
     fn a_crowd_is_not_compared_pairwise() {
         let sets = vec![vec![1, 2, 3, 4]; 2000];
-        let mut asked = 0;
+        let asked = AtomicUsize::new(0);
         let found = groups(&sets, |_, _| {
-            asked += 1;
+            asked.fetch_add(1, Ordering::Relaxed);
             false
         });
         assert!(found.is_empty());
+        let asked = asked.into_inner();
         assert!(asked <= 2000 * LEADERS * BANDS, "{asked} comparisons");
     }
 }
