@@ -165,6 +165,8 @@ fn escape(text: &str) -> String {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
+            // After a backslash it would still lengthen the marks of a code span beside it.
+            '`' => out.push_str("&#96;"),
             // An empty comment parts what GitHub would take for a mention or a reference.
             '@' | '#' => {
                 out.push_str(if c == '@' { "@" } else { "\\#" });
@@ -174,7 +176,7 @@ fn escape(text: &str) -> String {
             ':' if rest.next_if_eq(&':').is_some() => out.push_str("::"),
             ':' if rest.peek().is_none_or(|next| next.is_whitespace()) => out.push(':'),
             // What can change how text in the midst of a line is read.
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '$' | ':' | '!' => {
+            '\\' | '*' | '_' | '[' | ']' | '|' | '~' | '$' | ':' | '!' => {
                 out.push('\\');
                 out.push(c);
             }
@@ -220,7 +222,8 @@ mod tests {
     #[test]
     fn code_spans_survive_and_the_rest_is_text() {
         assert_eq!(prose("`Pool.map` *grows*"), "`Pool.map` \\*grows\\*");
-        assert_eq!(prose("odd ` tick"), "odd \\` tick");
+        assert_eq!(prose("odd ` tick"), "odd &#96; tick");
+        assert_eq!(prose("```</b>`"), "&#96;&#96;`</b>`");
         assert_eq!(code("a``b"), "```a``b```");
         assert_eq!(escape("@me <b>"), "@<!-- -->me &lt;b&gt;");
     }
