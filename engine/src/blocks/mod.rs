@@ -5,3 +5,4 @@ pub mod lease;
 pub mod pinned;
 pub mod pool;
 pub(crate) mod resident;
+pub(crate) mod trim;

@@ -15,8 +15,9 @@ use std::sync::OnceLock;
 use memmap2::{MmapOptions, MmapRaw};
 use parking_lot::Mutex;
 
-/// Length of a map. Unused pages cost nothing.
-const CHUNK: usize = 1 << 20;
+/// Length of the first map of a run, and of the longest. Unused pages cost nothing but addresses.
+const SHORTEST: usize = 64 << 10;
+const LONGEST: usize = 1 << 20;
 
 /// A place for each block of a run, empty at first.
 ///
@@ -68,7 +69,9 @@ impl Resident {
         }
         let has_room = |chunk: &Chunk| chunk.map.len() - chunk.used >= bytes.len();
         if !maps.last().is_some_and(has_room) {
-            let map = MmapOptions::new().len(bytes.len().max(CHUNK)).map_anon().ok()?;
+            let before: usize = maps.iter().map(|chunk| chunk.map.len()).sum();
+            let length = before.clamp(SHORTEST, LONGEST).max(bytes.len());
+            let map = MmapOptions::new().len(length).map_anon().ok()?;
             maps.push(Chunk { map: MmapRaw::from(map), used: 0 });
         }
         let chunk = maps.last_mut().filter(|chunk| has_room(chunk))?;
@@ -128,7 +131,7 @@ mod tests {
     #[test]
     fn a_block_longer_than_a_map_has_one_to_itself() {
         let resident = Resident::new(3);
-        let long = vec![7; CHUNK + 5];
+        let long = vec![7; LONGEST + 5];
         for (at, bytes) in [(0, &b"short"[..]), (1, &long), (2, b"")] {
             assert_eq!(resident.keep(at, bytes), Some(true));
         }

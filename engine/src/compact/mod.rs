@@ -14,4 +14,5 @@ mod tests;
 pub use execute::{CompactEnv, execute};
 pub use gc::Gc;
 pub use limiter::RateLimiter;
+pub(crate) use pick::delay_for;
 pub use pick::{CompactOptions, Job, Pressure, TableRuns, pick, pick_all, runs_inside};

@@ -50,8 +50,16 @@ pub enum Pressure {
     Stop,
 }
 
-/// Longest delay of a single write before writers are stopped.
+/// Longest delay of a small write before writers are stopped, and of any.
 const LONGEST_DELAY: Duration = Duration::from_millis(4);
+const LONGEST_OF_ANY: Duration = Duration::from_millis(100);
+/// A write of this many bytes is delayed twice as long as a small one.
+const SMALL: usize = 16 << 10;
+
+/// The delay of a write of some bytes: it is bytes that flushes and merges lag behind with.
+pub(crate) fn delay_for(delay: Duration, bytes: usize) -> Duration {
+    delay.mul_f64(1.0 + bytes as f64 / SMALL as f64).min(LONGEST_OF_ANY.max(delay))
+}
 
 impl Pressure {
     /// A delay that grows with how much of the way from the first warning to a stop is behind.

@@ -296,3 +296,12 @@ fn pressure_rises_before_writers_stop() {
     assert_eq!(delays, expected);
     assert_eq!(options.pressure(8), Pressure::Stop);
 }
+
+#[test]
+fn large_writes_are_delayed_longer_up_to_a_bound() {
+    let delay = Duration::from_millis(1);
+    let delays: Vec<_> = (0..12).map(|power| super::delay_for(delay, 1 << (2 * power))).collect();
+    assert!(delays.is_sorted() && delays[0] < 2 * delay, "{delays:?}");
+    assert_eq!(super::delay_for(delay, 160 << 10), 11 * delay);
+    assert_eq!(delays[11], Duration::from_millis(100));
+}

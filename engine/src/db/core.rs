@@ -15,9 +15,10 @@ use super::retired::Retired;
 use super::table::{TableInner, Tables};
 use crate::batch::WriteBatch;
 use crate::blocks::pool::ReadPool;
+use crate::blocks::trim::Trim;
 use crate::budget::Budget;
 use crate::commit::{Commit, Job, Leader, Queue, ReadSet};
-use crate::compact::{Pressure, RateLimiter};
+use crate::compact::{self, Pressure, RateLimiter};
 use crate::error::{Error, Result};
 use crate::key::Sequence;
 use crate::log::Log;
@@ -50,6 +51,7 @@ pub(crate) struct Shared {
     pub(crate) next_run: AtomicU64,
     pub(crate) pool: Arc<ReadPool>,
     pub(crate) retired: Retired,
+    pub(crate) trim: Trim,
     pub(crate) limiter: RateLimiter,
     pub(crate) metrics: Counters,
     pub(crate) budget: Budget,
@@ -115,6 +117,7 @@ impl Shared {
             budget: Budget::new(options.memory_budget, Arc::clone(&pool)),
             pool,
             retired: Retired::default(),
+            trim: Trim::new(options.memory_budget),
             limiter: RateLimiter::new(options.compaction_rate),
             metrics: Counters::default(),
             signal: Signal::default(),
@@ -380,7 +383,7 @@ impl Core {
             return Ok(self.shared.visible.load(Ordering::Acquire));
         }
         let started = Instant::now();
-        self.hold_back()?;
+        self.hold_back(batch.size())?;
         let commit = Commit {
             body: Arc::from(batch.bytes()),
             sync: durability == Durability::Sync,
@@ -410,7 +413,7 @@ impl Core {
     }
 
     /// Slows a writer down, or lets it wait, while flushes or compaction lag behind.
-    fn hold_back(&self) -> Result<()> {
+    fn hold_back(&self, bytes: usize) -> Result<()> {
         let shared = &*self.shared;
         let mut since = None;
         loop {
@@ -423,6 +426,7 @@ impl Core {
             match self.pressure() {
                 Pressure::None => break,
                 Pressure::Delay(delay) if shared.signal.has_threads() => {
+                    let delay = compact::delay_for(delay, bytes);
                     shared.metrics.stall.record(delay);
                     std::thread::sleep(delay);
                     break;

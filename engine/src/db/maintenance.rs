@@ -110,8 +110,10 @@ impl Core {
             let Some(oldest) = table.view.load().frozen.last().map(Arc::clone) else { return Ok(()) };
             self.flush(table, &oldest)?;
             drop(turn);
+            let bytes = oldest.bytes() as u64;
             drop(oldest);
             self.shared.retired.release();
+            self.shared.trim.freed(bytes);
         }
     }
 
@@ -204,10 +206,13 @@ impl Core {
             outputs.into_iter().map(|meta| RunRecord { meta, base_sequence: None }).collect();
         let opened = records.iter().map(|record| open_run(shared, record)).collect::<Result<Vec<_>>>()?;
         install_merge(shared, table, &merge, records, opened)?;
+        // What writers kept until their runs were done is a small part of what they read.
+        let merged = merge.bytes() / 8;
         drop(merge);
         shared.metrics.compact.record(started.elapsed());
         shared.signal.wake_writers();
         shared.retired.release();
+        shared.trim.freed(merged);
         if !shared.retired.is_empty() {
             // Somebody still reads what was merged: the merging thread looks again.
             shared.signal.compact();
