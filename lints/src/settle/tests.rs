@@ -121,9 +121,13 @@ fn a_comment_about_comments() {
         assert_eq!(shown(&text).0, [""; 0], "{comment}");
     }
     let text = body(
+        "    // uncork: allow(clone-in-loop, unused-suppression)\n    // uncork: allow(lock-unwrap)\n    1\n",
+    );
+    assert_eq!(shown(&text).0, [""; 0], "and what stands between it and the code");
+    let text = body(
         "    // uncork: allow(lock-unwrap)\n    // uncork: allow(clone-in-loop, unused-suppression)\n    1\n",
     );
-    assert_eq!(shown(&text).0, [""; 0], "and what stands beside it");
+    assert_eq!(shown(&text).0, ["3 unused-suppression"], "but nothing above it");
     let text = body("    // uncork: allow(lock-unwrap)\n    1 // uncork: allow(clone-in-loop)\n");
     assert_eq!(shown(&text).0, ["3 unused-suppression", "4 unused-suppression"]);
 }
