@@ -115,6 +115,9 @@ pub(crate) struct CheckArgs {
     /// Write the report to a file
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     pub(crate) output: Option<Utf8PathBuf>,
+    /// Compute the fixes and put them into the report (json, jsonl, sarif, markdown); nothing is written
+    #[arg(long, help_heading = "Output")]
+    pub(crate) fixes: bool,
     /// Only count findings by rule
     #[arg(long, help_heading = "Output")]
     pub(crate) statistics: bool,
@@ -138,7 +141,7 @@ pub(crate) struct CheckArgs {
     pub(crate) verbose: bool,
 }
 
-fn format_parser() -> clap::builder::PossibleValuesParser {
+pub(crate) fn format_parser() -> clap::builder::PossibleValuesParser {
     clap::builder::PossibleValuesParser::new(Format::ALL.map(Format::name))
 }
 

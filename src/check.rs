@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use uncork_fixers::codemods;
-use uncork_lints::again::{self, Done, Learnt, Shown};
+use uncork_lints::again::{self, Done, Learnt, Shown, TargetRead};
 use uncork_lints::config::{self, Config, Levels, Places, Selector, Settings, nearest};
 use uncork_lints::discover::{DiscoverError, Located, Request, locate};
 use uncork_lints::finding::{Confidence, Finding, Level, Severity};
@@ -19,6 +19,7 @@ use crate::cache::history::{self, Entry};
 use crate::cache::{self, Cache};
 use crate::error::Error;
 use crate::output::Target;
+use crate::preview::{self, Preview};
 use crate::progress::Progress;
 use crate::say;
 
@@ -34,6 +35,15 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Error> {
     let started = Instant::now();
     let progress = Progress::start(args.quiet);
     let plan = plan(&args.selection, &args.strictness, &request, &progress)?;
+    if args.fixes {
+        let outcome = run::with_room(|| plan.check(&progress))?;
+        let fixes = preview::compute(&plan, &outcome, &progress)?;
+        drop(progress);
+        let mut outcome = shown(outcome);
+        tell(args, &outcome);
+        report(&mut outcome, Some(&fixes), &style(args, format, &target, started))?;
+        return Ok(ExitCode::from(outcome.settled.status()));
+    }
     let recall = Recall::new(args, &request, &plan);
     let (known, commit) =
         recall.as_ref().map(|r| (r.recall(), history::ask_commit(&plan.located.root))).unzip();
@@ -44,14 +54,24 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Error> {
     files.close();
     drop(progress);
     let Done { shown: mut outcome, learnt } = done?;
-    // A fix is offered where there is one to be had: `fix` knows which rules it can rewrite so far.
-    for finding in &mut outcome.settled.findings {
-        if !codemods::fixable().any(|rule| rule == finding.rule) {
-            finding.fix = None;
-        }
+    tell(args, &outcome);
+    report(&mut outcome, None, &style(args, format, &target, started))?;
+    if args.timings {
+        print_timings(&outcome);
     }
+    if let Some(recall) = recall {
+        recall.keep(&outcome, learnt.as_ref(), commit.and_then(history::Asked::answer), last);
+    }
+    let status = outcome.settled.status();
+    // Taking all of it apart gains nothing when the process ends anyway.
+    std::mem::forget((outcome, learnt));
+    Ok(ExitCode::from(status))
+}
+
+/// What is said besides the report.
+fn tell(args: &CheckArgs, outcome: &Shown) {
     if args.verbose {
-        describe(&outcome);
+        describe(outcome);
     }
     if !args.quiet {
         for notice in &outcome.notices {
@@ -61,12 +81,67 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Error> {
             say::note("`--no-default-features` changes nothing: code of every feature is analysed");
         }
     }
+}
+
+fn style<'a>(args: &CheckArgs, format: Format, target: &'a Target, started: Instant) -> Style<'a> {
+    Style { format, target, color: args.color, statistics: args.statistics, started }
+}
+
+/// An analysis that nothing but a report is left to make from.
+pub(crate) fn shown(mut outcome: Outcome) -> Shown {
+    let program = &outcome.analysis.program;
+    let target = |krate: &uncork_lints::program::Crate| TargetRead {
+        name: krate.name.to_string(),
+        edition: krate.edition,
+        is_test: krate.is_test,
+        file: outcome.analysis.sources.path(program.modules[krate.root.0 as usize].file).to_owned(),
+    };
+    let targets = program.crates.iter().map(target).collect();
+    let shown = Shown {
+        sources: std::mem::take(&mut outcome.analysis.sources),
+        settled: std::mem::take(&mut outcome.settled),
+        notices: std::mem::take(&mut outcome.notices),
+        outside: std::mem::take(&mut outcome.outside),
+        unreadable: outcome.unreadable,
+        targets,
+        timings: std::mem::take(&mut outcome.timings),
+        parts: std::mem::take(&mut outcome.analysis.timings),
+        root: std::mem::take(&mut outcome.root),
+        config: std::mem::take(&mut outcome.config),
+    };
+    // Taking a large analysis apart gains nothing when the process ends soon.
+    std::mem::forget(outcome);
+    shown
+}
+
+/// How a report is made.
+pub(crate) struct Style<'a> {
+    pub(crate) format: Format,
+    pub(crate) target: &'a Target,
+    pub(crate) color: ColorArg,
+    pub(crate) statistics: bool,
+    pub(crate) started: Instant,
+}
+
+/// Renders what was found; files that could not be read are named on standard error.
+pub(crate) fn report(outcome: &mut Shown, fixes: Option<&Preview>, style: &Style<'_>) -> Result<(), Error> {
+    match fixes {
+        Some(fixes) => preview::settle(&mut outcome.settled.findings, fixes),
+        // A fix is offered where there is one to be had: `fix` knows which rules it can rewrite so far.
+        None => {
+            for finding in &mut outcome.settled.findings {
+                if !codemods::fixable().any(|rule| rule == finding.rule) {
+                    finding.fix = None;
+                }
+            }
+        }
+    }
     let unreadable: Vec<Notice> = outcome
         .settled
         .findings
         .iter()
         .filter(|f| f.rule == rules::tool::unreadable_file::RULE.id)
-        .map(|f| unreadable(&outcome, f))
+        .map(|f| unreadable(outcome, f))
         .collect();
     for notice in unreadable.iter().take(NAMED) {
         say::error(&notice.message);
@@ -74,10 +149,10 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Error> {
     if unreadable.len() > NAMED {
         say::error(&format!("{} more files could not be read", unreadable.len() - NAMED));
     }
-    let to_terminal = target.is_stdout() && std::io::stdout().is_terminal();
-    let colour = colour(args.color, to_terminal);
+    let to_terminal = style.target.is_stdout() && std::io::stdout().is_terminal();
+    let colour = colour(style.color, to_terminal);
     let width = to_terminal.then(say::terminal_width).flatten();
-    let summary = summary(&outcome, to_terminal.then(|| started.elapsed()));
+    let summary = summary(outcome, to_terminal.then(|| style.started.elapsed()));
     let notices: Vec<Notice> = outcome
         .notices
         .iter()
@@ -93,21 +168,13 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Error> {
         rules: rules::ALL,
         summary,
         tool_version: env!("CARGO_PKG_VERSION"),
-        fixes: &[],
+        fixes: fixes.map_or(&[], |f| &f.fixes),
+        refusals: fixes.map_or(&[], |f| &f.refusals),
+        result: fixes.map(|f| &f.result),
         notices: &notices,
-        options: Options { colour, width, statistics: args.statistics },
+        options: Options { colour, width, statistics: style.statistics },
     };
-    target.write(|out| uncork_reports::render(format, &input, out))?;
-    if args.timings {
-        print_timings(&outcome);
-    }
-    if let Some(recall) = recall {
-        recall.keep(&outcome, learnt.as_ref(), commit.and_then(history::Asked::answer), last);
-    }
-    let status = outcome.settled.status();
-    // Taking all of it apart gains nothing when the process ends anyway.
-    std::mem::forget((outcome, learnt));
-    Ok(ExitCode::from(status))
+    style.target.write(|out| uncork_reports::render(style.format, &input, out))
 }
 
 /// The cache, and what this run is called in it.

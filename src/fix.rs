@@ -3,7 +3,9 @@
 use std::io::{BufReader, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Instant;
 
+use camino::Utf8PathBuf;
 use clap::{Args, ValueEnum};
 use uncork_fixers::change::{Change, Plan};
 use uncork_fixers::codemods;
@@ -16,11 +18,14 @@ use uncork_fixers::verify::{CargoOptions, Verify};
 use uncork_lints::discover::Edited;
 use uncork_lints::finding::{Applicability, Level};
 use uncork_lints::run::{self, Outcome};
+use uncork_reports::Format;
 
 use crate::args::{ColorArg, Selection, Strictness};
 use crate::error::Error;
+use crate::output::Target;
+use crate::preview::{self, First};
 use crate::progress::Progress;
-use crate::{check, interrupt};
+use crate::{args, check, interrupt};
 
 #[derive(Args, Debug, Clone, Default)]
 pub(crate) struct FixArgs {
@@ -37,6 +42,12 @@ pub(crate) struct FixArgs {
     /// Write nothing; print what would be written as a unified diff
     #[arg(long, help_heading = "Fixing", conflicts_with = "interactive")]
     diff: bool,
+    /// With --diff, print a report of the findings with their fixes in this format instead
+    #[arg(long, value_name = "FORMAT", value_parser = args::format_parser(), requires = "diff", help_heading = "Output")]
+    format: Option<String>,
+    /// With --diff, write to a file
+    #[arg(short, long, value_name = "FILE", requires = "diff", help_heading = "Output")]
+    output: Option<Utf8PathBuf>,
     /// Show each change and ask
     #[arg(short, long, help_heading = "Fixing")]
     interactive: bool,
@@ -93,6 +104,10 @@ pub(crate) fn run(args: &FixArgs) -> Result<ExitCode, Error> {
             return Err(Error::Usage(format!("`{rule}` has no fix; rules with one: {}", known.join(", "))));
         }
     }
+    let format = args.format.as_deref().map(str::parse::<Format>).transpose();
+    let format = format.map_err(|e| Error::Usage(e.to_string()))?;
+    let target = Target::new(args.output.as_deref())?;
+    let started = Instant::now();
     let progress = Progress::start(args.quiet || args.interactive);
     let analysed =
         check::plan(&args.selection, &args.strictness, &check::request(&args.selection)?, &progress)?;
@@ -108,13 +123,16 @@ pub(crate) fn run(args: &FixArgs) -> Result<ExitCode, Error> {
         limits: Limits::default(),
         stop: interrupt::stop_flag(),
     };
-    drop(first);
+    let mut planned = None;
     let mut left = Vec::new();
     let mut planner = |overlay: &mut Overlay| -> Result<Plan, String> {
-        let plan = interrupt::at_ease(|| plan(&analysed, &args.rules, overlay, &progress, &mut left));
-        plan.map_err(|e| e.to_string())
+        let plan =
+            interrupt::at_ease(|| plan(&analysed, Some(&first), &args.rules, overlay, &progress, &mut left));
+        let plan = plan.map_err(|e| e.to_string())?;
+        planned.get_or_insert_with(|| First::of(&plan));
+        Ok(plan)
     };
-    let colour = colour(args.color);
+    let colour = check::colour(args.color, target.is_stdout() && std::io::stdout().is_terminal());
     let mut asking = Interactive::new(BufReader::new(std::io::stdin()), std::io::stdout(), colour);
     let mut gate = |change: &Change, overlay: &Overlay| match args.interactive {
         true => interrupt::at_ease(|| asking.ask(change, overlay)),
@@ -123,9 +141,29 @@ pub(crate) fn run(args: &FixArgs) -> Result<ExitCode, Error> {
     let report = interrupt::careful(|| session::run(&request, &mut planner, &mut gate));
     drop(progress);
     let report = report?;
-    if args.diff {
-        let diff = report.diff(colour);
-        crate::output::write(None, |out| out.write_all(diff.as_bytes()))?;
+    match format {
+        Some(format) => {
+            let gathered = preview::gather(
+                &first,
+                planned.unwrap_or_default(),
+                &report.refused,
+                &report.applied,
+                report.stopped,
+                &report.overlay,
+            );
+            let mut shown = check::shown(first);
+            shown.settled.findings.retain(|f| args.rules.is_empty() || args.rules.contains(&f.rule));
+            check::report(
+                &mut shown,
+                Some(&gathered),
+                &check::Style { format, target: &target, color: args.color, statistics: false, started },
+            )?;
+        }
+        None if args.diff => {
+            let diff = report.diff(colour);
+            target.write(|out| out.write_all(diff.as_bytes()))?;
+        }
+        None => {}
     }
     if !args.quiet {
         let mut err = std::io::stderr().lock();
@@ -135,18 +173,24 @@ pub(crate) fn run(args: &FixArgs) -> Result<ExitCode, Error> {
     Ok(if left.contains(&Level::Deny) { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 
-/// Analyses the text as edited so far and plans on it; `left` gets the levels of what was found.
-fn plan(
+/// Analyses the text as edited so far and plans on it; `first` is what was found before any edit, and need not be
+/// looked for again. `left` gets the levels of what was found.
+pub(crate) fn plan(
     analysed: &check::Plan,
+    first: Option<&Outcome>,
     rules: &[String],
     overlay: &mut Overlay,
     progress: &Progress,
     left: &mut Vec<Level>,
 ) -> Result<Plan, run::RunError> {
-    let edited: Edited =
-        Arc::new(overlay.changed().map(|f| (overlay.absolute(f.path), f.after.clone())).collect());
-    let analysed = check::Plan { located: analysed.located.with_edited(edited), ..analysed.clone() };
-    let outcome: Outcome = run::with_room(|| analysed.check(progress))?;
+    let found;
+    let outcome = match first {
+        Some(first) if overlay.changed().next().is_none() => first,
+        _ => {
+            found = analyse(analysed, overlay, progress)?;
+            &found
+        }
+    };
     let findings = &outcome.settled.findings;
     *left = findings.iter().map(|f| f.level).collect();
     let chosen: Vec<_> =
@@ -154,6 +198,13 @@ fn plan(
     let mut plan = codemods::plan(&outcome.analysis, &chosen, &analysed.config.rules, overlay);
     plan.marks = codemods::marks(&outcome.analysis, findings);
     Ok(plan)
+}
+
+fn analyse(analysed: &check::Plan, overlay: &Overlay, progress: &Progress) -> Result<Outcome, run::RunError> {
+    let edited: Edited =
+        Arc::new(overlay.changed().map(|f| (overlay.absolute(f.path), f.after.clone())).collect());
+    let analysed = check::Plan { located: analysed.located.with_edited(edited), ..analysed.clone() };
+    run::with_room(|| analysed.check(progress))
 }
 
 fn cargo_options(args: &FixArgs) -> CargoOptions {
@@ -178,15 +229,5 @@ fn cargo_options(args: &FixArgs) -> CargoOptions {
             VerifyArg::None => Verify::None,
         },
         timeout: std::time::Duration::from_secs(args.timeout),
-    }
-}
-
-fn colour(when: ColorArg) -> bool {
-    match when {
-        ColorArg::Always => true,
-        ColorArg::Never => false,
-        ColorArg::Auto => {
-            std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
-        }
     }
 }

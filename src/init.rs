@@ -28,6 +28,13 @@ const TEMPLATE: &str = "\
 
 # [rules.lock-unwrap]
 # poison = \"recover\"      # what the fix writes: recover, propagate, parking-lot
+
+# [rules.shared-map-lock]
+# map = \"dashmap\"         # what the fix writes: dashmap, papaya
+
+# [rules.unbounded-cache]
+# cache = \"quick-cache\"   # what the fix writes: quick-cache, moka, lru
+# capacity = 10_000       # entries
 ";
 
 /// Writes the file; one that is there is left alone.

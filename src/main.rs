@@ -13,6 +13,7 @@ mod interrupt;
 mod markdown;
 mod output;
 mod panics;
+mod preview;
 mod progress;
 mod rule_list;
 mod say;

@@ -363,3 +363,126 @@ fn edition_2015_is_read_as_it_was_written() {
     of_edition("2018");
     assert_eq!(world.found(&[]), ["src/lib.rs:2 unreadable-file"]);
 }
+
+/// A map behind one lock, declared in one file and used in another.
+fn two_files() -> World {
+    World::new(&[
+        ("Cargo.toml", &manifest("demo")),
+        (
+            "src/lib.rs",
+            "pub mod users;\n\nuse std::collections::HashMap;\n\nuse std::sync::{Arc, RwLock};\n\npub struct Sessions {\n    \
+             pub by_id: Arc<RwLock<HashMap<u64, String>>>,\n}\n\nimpl Sessions {\n    pub fn open(&self, id: u64, name: String) {\n        \
+             self.by_id.write().unwrap().insert(id, name);\n    }\n}\n",
+        ),
+        (
+            "src/users.rs",
+            "pub fn close(sessions: &crate::Sessions, id: u64) {\n    sessions.by_id.write().unwrap().remove(&id);\n}\n\n\
+             pub fn find(sessions: &crate::Sessions, id: u64) -> Option<String> {\n    \
+             sessions.by_id.read().unwrap().get(&id).cloned()\n}\n",
+        ),
+    ])
+}
+
+fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).expect("JSON")
+}
+
+fn assert_valid(schema: &str, instance: &serde_json::Value) {
+    let validator = jsonschema::validator_for(&json(schema)).expect("the schema itself is valid");
+    let errors: Vec<String> =
+        validator.iter_errors(instance).map(|e| format!("{}: {e}", e.instance_path())).collect();
+    assert!(errors.is_empty(), "{}", errors.join("\n"));
+}
+
+/// Makes the replacements of a file of the JSON, from the last to the first.
+fn replaced(world: &World, file: &serde_json::Value) -> String {
+    let path = file["path"].as_str().expect("a path");
+    let mut text = fs::read_to_string(world.path().join(path)).expect("a file");
+    for r in file["replacements"].as_array().expect("replacements").iter().rev() {
+        let at = |key: &str| r[key].as_u64().expect("a number") as usize;
+        text.replace_range(at("start_byte")..at("end_byte"), r["text"].as_str().expect("text"));
+    }
+    text
+}
+
+const SCHEMA: &str = include_str!("../docs/findings.schema.json");
+const SARIF: &str = include_str!("../reports/schemas/sarif-schema-2.1.0.json");
+
+#[test]
+fn fixes_are_in_the_report_when_asked_for() {
+    let world = two_files();
+    let plain = json(&world.run(&["check", "--format", "json"]).out);
+    assert!(plain["result"].is_null());
+    assert!(plain["findings"].as_array().is_some_and(|f| f.iter().all(|f| f["fix"]["files"].is_null())));
+    for args in [
+        &["check", "--fixes", "--format", "json"][..],
+        &["fix", "--unsafe", "--diff", "--format", "json", "--allow-no-vcs"],
+    ] {
+        let ran = world.run(args);
+        assert_eq!(ran.status, 0, "{ran:?}");
+        let report = json(&ran.out);
+        assert_valid(SCHEMA, &report);
+        let findings = report["findings"].as_array().expect("findings");
+        let map = findings.iter().find(|f| f["rule"] == "shared-map-lock").expect("the map");
+        let files = map["fix"]["files"].as_array().expect("files");
+        let paths: Vec<_> = files.iter().map(|f| f["path"].as_str().expect("a path")).collect();
+        assert_eq!(paths, ["Cargo.toml", "src/lib.rs", "src/users.rs"]);
+        assert!(replaced(&world, &files[0]).contains("dashmap = \"6\""));
+        assert!(replaced(&world, &files[1]).contains("pub by_id: Arc<DashMap<u64, String>>"));
+        assert!(replaced(&world, &files[2]).contains("sessions.by_id.remove(&id);"));
+        // The other findings are those of the lock that goes; together they come to the same.
+        assert!(findings.iter().all(|f| !f["fix"]["files"].is_null()), "{report}");
+        let result = report["result"]["files"].as_array().expect("files");
+        assert_eq!(result.len(), 3);
+        assert_eq!(replaced(&world, &result[2]), replaced(&world, &files[2]));
+        assert_eq!(report["result"]["applied"].as_array().map(Vec::len), Some(1));
+    }
+    assert!(
+        fs::read_to_string(world.path().join("src/users.rs")).expect("a file").contains("unwrap"),
+        "nothing is written"
+    );
+}
+
+#[test]
+fn sarif_has_a_change_a_file() {
+    let world = two_files();
+    let log = json(&world.run(&["check", "--fixes", "--format", "sarif"]).out);
+    assert_valid(SARIF, &log);
+    let results = log["runs"][0]["results"].as_array().expect("results");
+    let map = results.iter().find(|r| r["ruleId"] == "shared-map-lock").expect("the map");
+    let changes = map["fixes"][0]["artifactChanges"].as_array().expect("changes");
+    let paths: Vec<_> =
+        changes.iter().map(|c| c["artifactLocation"]["uri"].as_str().expect("a path")).collect();
+    assert_eq!(paths, ["Cargo.toml", "src/lib.rs", "src/users.rs"]);
+    assert!(changes[2]["replacements"].as_array().is_some_and(|r| r.len() >= 2));
+}
+
+#[test]
+fn what_cannot_be_fixed_says_why_and_where() {
+    let world = two_files();
+    world.write(
+        "src/users.rs",
+        "pub fn all(sessions: &crate::Sessions) -> usize {\n    let all = sessions.by_id.read().unwrap();\n    count(&all)\n}\n\n\
+         fn count(all: &std::collections::HashMap<u64, String>) -> usize {\n    all.len()\n}\n",
+    );
+    let report = json(&world.run(&["check", "--fixes", "--format", "json"]).out);
+    assert_valid(SCHEMA, &report);
+    let findings = report["findings"].as_array().expect("findings");
+    let map = findings.iter().find(|f| f["rule"] == "shared-map-lock").expect("the map");
+    assert!(map["fix"].is_null());
+    assert_eq!(map["fix_refused"]["blocking"]["path"], "src/users.rs");
+    assert_eq!(map["fix_refused"]["blocking"]["line"], 3);
+    let text = world.run(&["check", "--fixes", "--format", "markdown"]).out;
+    assert!(text.contains("**no fix**: the map is borrowed and handed on (`src/users.rs:3`)"), "{text}");
+    // A pull request sees what the others' fixes would do.
+    assert!(
+        text.contains("```diff") && text.contains("+    let all = sessions.by_id.read().unwrap_or_else("),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_format_of_fix_needs_a_dry_run() {
+    let ran = two_files().run(&["fix", "--format", "json"]);
+    ran.fails_with(&["--diff"]);
+}

@@ -207,3 +207,42 @@ fn control_c_at_the_prompt_ends_at_once() {
     let (out, status) = until_status(&mut session);
     assert_eq!((status, lib(&world).as_str()), (130, UNUSED), "{out}");
 }
+
+#[test]
+fn each_change_is_asked_about() {
+    let mut source = String::from("use std::sync::Mutex;\n");
+    for name in ["a", "b", "c", "d", "e"] {
+        source.push_str(&format!(
+            "\npub fn {name}(total: &Mutex<u64>) {{\n    *total.lock().unwrap() += 1;\n}}\n"
+        ));
+    }
+    source.push_str("\n// uncork: allow(lock-unwrap) long gone\npub fn f() {}\n");
+    let run = |answers: &[&str]| {
+        let world = World::package(&source);
+        let script =
+            "\"$TOOL\" uncork fix -i --unsafe --verify none --allow-no-vcs --color never; echo status:$?";
+        let mut session = terminal(&world, script);
+        for answer in answers {
+            session.expect("[q]uit: ").expect("a question");
+            session.send_line(answer).expect("sent");
+        }
+        let (out, status) = until_status(&mut session);
+        assert_eq!(status, 0, "{out}");
+        (lib(&world), out)
+    };
+    let mended = |text: &str| text.matches("unwrap_or_else(std::sync::PoisonError::into_inner)").count();
+    // The safe change comes first.
+    let (text, out) = run(&["y", "n", "s", "y", "q"]);
+    assert_eq!((text.contains("long gone"), mended(&text)), (false, 1), "{out}");
+    assert!(
+        text.contains("pub fn a(total: &Mutex<u64>) {\n    *total.lock().unwrap() += 1;"),
+        "skipped: {text}"
+    );
+    assert!(out.contains("2 changes made in 1 file") && out.contains("stopped as asked"), "{out}");
+    // All of a rule, and no further question about it.
+    let (text, out) = run(&["n", "y", "n", "a"]);
+    assert_eq!((text.contains("long gone"), mended(&text)), (true, 4), "{out}");
+    // Nothing at all.
+    let (text, out) = run(&["q"]);
+    assert_eq!(text, source, "{out}");
+}

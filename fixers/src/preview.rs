@@ -49,18 +49,27 @@ pub struct FilePatch {
 }
 
 /// A change planned on the files on disk as replacements a file, manifests included: what reports carry as a fix.
+/// `disk` is an overlay without edits, which keeps what was read for the next change.
 ///
 /// # Errors
 /// If it does not fit the text.
-pub fn patches(root: &Utf8Path, change: &Change) -> Result<Vec<FilePatch>, String> {
-    let mut overlay = Overlay::new(root);
+pub fn patches(disk: &mut Overlay, change: &Change) -> Result<Vec<FilePatch>, String> {
+    for edit in &change.edits {
+        disk.read(&edit.path).map_err(|e| e.to_string())?;
+    }
+    let mut overlay = disk.clone();
     make(&mut overlay, change)?;
+    Ok(all_patches(&overlay))
+}
+
+/// From the disk to the overlay, a file each.
+pub fn all_patches(overlay: &Overlay) -> Vec<FilePatch> {
     let patch = |f: crate::overlay::ChangedFile<'_>| FilePatch {
         path: f.path.to_owned(),
         before: f.before.clone(),
         edits: f.edits.iter().cloned().collect(),
     };
-    Ok(overlay.changed().map(patch).collect())
+    overlay.changed().map(patch).collect()
 }
 
 fn make(overlay: &mut Overlay, change: &Change) -> Result<(), String> {
@@ -162,7 +171,7 @@ mod tests {
     #[test]
     fn patches_apply_to_the_text_on_disk() {
         let (_dir, root) = folder();
-        let patches = patches(&root, &change()).unwrap();
+        let patches = patches(&mut Overlay::new(root), &change()).unwrap();
         let paths: Vec<_> = patches.iter().map(|p| p.path.as_str()).collect();
         assert_eq!(paths, ["Cargo.toml", "a.rs"]);
         let edits = crate::edit::TextEdits::new(patches[1].edits.clone()).unwrap();

@@ -33,12 +33,24 @@ pub fn resolve(changes: Vec<Change>, least: Applicability) -> Resolved {
     sorted.sort_by_cached_key(Change::priority);
     sorted.dedup_by(|a, b| a.id() == b.id() && a.edits == b.edits);
 
+    // A change that mends all that another does and more makes that one needless.
+    let covered = |change: &Change| {
+        sorted.iter().position(|other| {
+            other.fingerprints.len() > change.fingerprints.len()
+                && !change.fingerprints.is_empty()
+                && change.fingerprints.iter().all(|f| other.fingerprints.contains(f))
+        })
+    };
+    let covered: Vec<Option<usize>> = match sorted.iter().any(|c| c.fingerprints.len() > 1) {
+        true => sorted.iter().map(covered).collect(),
+        false => vec![None; sorted.len()],
+    };
     let mut verdicts: Vec<Verdict> = Vec::with_capacity(sorted.len());
     let mut taken: FxHashMap<&Utf8Path, Taken<'_>> = FxHashMap::default();
     for (index, change) in sorted.iter().enumerate() {
         let verdict = match contradiction(change) {
             Some(why) => Verdict::Broken(why),
-            None => match blocker(change, &taken) {
+            None => match covered[index].or_else(|| blocker(change, &taken)) {
                 Some(by) => Verdict::Postponed(by),
                 None => Verdict::Accepted,
             },
@@ -164,6 +176,19 @@ mod tests {
             Applicability::Safe,
         );
         assert_eq!(resolved.accepted.len(), 2);
+    }
+
+    #[test]
+    fn what_mends_more_makes_the_other_needless() {
+        let mut one = change("one", &[(0, 1, "x")]);
+        one.fingerprints = vec!["map".into()];
+        let mut both = change("both", &[(4, 5, "y")]);
+        both.fingerprints = vec!["cache".into(), "map".into()];
+        both.applicability = Applicability::Unsafe;
+        let all = || vec![one.clone(), both.clone()];
+        assert_eq!(names(&resolve(all(), Applicability::Unsafe).accepted), ["both"]);
+        // Where the larger change is not asked for, the smaller is made.
+        assert_eq!(names(&resolve(all(), Applicability::Safe).accepted), ["one"]);
     }
 
     #[test]

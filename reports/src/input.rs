@@ -6,7 +6,7 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use uncork_lints::finding::{Applicability, Finding};
 use uncork_lints::rule::Rule;
-use uncork_lints::source::{Sources, Span};
+use uncork_lints::source::{Location, Sources, Span};
 
 /// A run, ready to be rendered. Renderers borrow it and change nothing.
 ///
@@ -29,6 +29,10 @@ pub struct ReportInput<'a> {
     pub tool_version: &'a str,
     /// Planned fixes, when they were computed; empty otherwise.
     pub fixes: &'a [Fix],
+    /// Findings that get no fix, with the reason, when fixes were computed; empty otherwise.
+    pub refusals: &'a [Refused],
+    /// What all fixes together make of the files, when that was computed.
+    pub result: Option<&'a FixResult>,
     /// What went wrong or is worth a line besides the findings: unreadable files, an unresolved workspace.
     pub notices: &'a [Notice],
     /// How to render.
@@ -101,6 +105,8 @@ pub struct Fix {
     pub description: String,
     /// What applying it may change.
     pub applicability: Applicability,
+    /// For an unsafe fix: how behaviour may differ.
+    pub caveat: Option<String>,
     /// The files that it changes, each named once.
     pub files: Vec<FilePatch>,
 }
@@ -123,6 +129,43 @@ pub struct Replacement {
     pub span: Span,
     /// What comes in their place.
     pub text: String,
+}
+
+/// Why a finding gets no fix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The finding's fingerprint.
+    pub fingerprint: String,
+    /// A few words that are the same for the same reason.
+    pub reason: String,
+    /// The place in the way.
+    pub blocking: Option<Location>,
+}
+
+/// What comes of all fixes made together, round by round, until none is left.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FixResult {
+    /// The changes made, in order.
+    pub applied: Vec<AppliedFix>,
+    /// From the files as they are to the files as they would be, each named once.
+    pub files: Vec<FilePatch>,
+    /// Why something may be left to do, in a word; `None` if all was done.
+    pub stopped: Option<&'static str>,
+}
+
+/// A change that was made on the way to a [`FixResult`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppliedFix {
+    /// The rule.
+    pub rule: String,
+    /// What it does, one sentence.
+    pub description: String,
+    /// What it may change.
+    pub applicability: Applicability,
+    /// For an unsafe change: how behaviour may differ.
+    pub caveat: Option<String>,
+    /// The findings that it mends.
+    pub fingerprints: Vec<String>,
 }
 
 /// How to render.

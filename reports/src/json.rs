@@ -8,7 +8,7 @@ use serde::Serialize;
 use uncork_lints::finding::{Applicability, Confidence, Finding, Level, Severity};
 use uncork_lints::source::{Location, SourceFile};
 
-use crate::input::{FilePatch, ReportInput};
+use crate::input::{FilePatch, Fix, FixResult, Refused, ReportInput};
 use crate::place::{self, Region};
 use crate::tally;
 
@@ -22,6 +22,7 @@ struct Document<'a> {
     findings: Vec<FindingObject<'a>>,
     notices: Vec<NoticeObject<'a>>,
     summary: SummaryObject<'a>,
+    result: Option<ResultObject<'a>>,
 }
 
 #[derive(Serialize)]
@@ -48,6 +49,7 @@ struct FindingObject<'a> {
     related: Vec<Labelled<'a>>,
     chain: Vec<Labelled<'a>>,
     fix: Option<FixObject<'a>>,
+    fix_refused: Option<RefusedObject<'a>>,
     facts: Vec<Fact<'a>>,
 }
 
@@ -77,7 +79,30 @@ struct Fact<'a> {
 struct FixObject<'a> {
     applicability: Applicability,
     description: Option<&'a str>,
+    caveat: Option<&'a str>,
     files: Option<Vec<PatchObject<'a>>>,
+}
+
+#[derive(Serialize)]
+struct RefusedObject<'a> {
+    reason: &'a str,
+    blocking: Option<PlaceObject<'a>>,
+}
+
+#[derive(Serialize)]
+struct ResultObject<'a> {
+    applied: Vec<AppliedObject<'a>>,
+    files: Vec<PatchObject<'a>>,
+    stopped: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct AppliedObject<'a> {
+    rule: &'a str,
+    applicability: Applicability,
+    description: &'a str,
+    caveat: Option<&'a str>,
+    fingerprints: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -146,13 +171,31 @@ struct RuleObject<'a> {
     fixable: usize,
 }
 
+/// What is said of a finding besides itself, by rule or fingerprint.
+struct Lookup<'a> {
+    groups: HashMap<&'static str, &'static str>,
+    fixes: HashMap<&'a str, &'a Fix>,
+    refusals: HashMap<&'a str, &'a Refused>,
+}
+
+impl<'a> Lookup<'a> {
+    fn new(input: &ReportInput<'a>) -> Lookup<'a> {
+        Lookup {
+            groups: input.rules.iter().map(|r| (r.id, r.group.name())).collect(),
+            // The first that is listed with a finding is its own.
+            fixes: input.fixes.iter().rev().map(|f| (f.fingerprint.as_str(), f)).collect(),
+            refusals: input.refusals.iter().map(|r| (r.fingerprint.as_str(), r)).collect(),
+        }
+    }
+}
+
 /// Writes the one object, indented.
 pub(crate) fn write(input: &ReportInput<'_>, out: &mut dyn io::Write) -> io::Result<()> {
-    let groups = groups(input);
+    let lookup = Lookup::new(input);
     let document = Document {
         schema_version: SCHEMA_VERSION,
         tool: Tool { name: "cargo-uncork", version: input.tool_version },
-        findings: input.findings.iter().map(|f| finding(input, &groups, f)).collect(),
+        findings: input.findings.iter().map(|f| finding(input, &lookup, f)).collect(),
         notices: input
             .notices
             .iter()
@@ -164,6 +207,7 @@ pub(crate) fn write(input: &ReportInput<'_>, out: &mut dyn io::Write) -> io::Res
             })
             .collect(),
         summary: summary(input),
+        result: input.result.map(result),
     };
     serde_json::to_writer_pretty(&mut *out, &document)?;
     writeln!(out)
@@ -171,26 +215,18 @@ pub(crate) fn write(input: &ReportInput<'_>, out: &mut dyn io::Write) -> io::Res
 
 /// Writes each finding as an object on a line of its own.
 pub(crate) fn write_lines(input: &ReportInput<'_>, out: &mut dyn io::Write) -> io::Result<()> {
-    let groups = groups(input);
+    let lookup = Lookup::new(input);
     for f in input.findings {
-        serde_json::to_writer(&mut *out, &finding(input, &groups, f))?;
+        serde_json::to_writer(&mut *out, &finding(input, &lookup, f))?;
         writeln!(out)?;
     }
     Ok(())
 }
 
-fn groups(input: &ReportInput<'_>) -> HashMap<&'static str, &'static str> {
-    input.rules.iter().map(|r| (r.id, r.group.name())).collect()
-}
-
-fn finding<'a>(
-    input: &ReportInput<'a>,
-    groups: &HashMap<&'static str, &'static str>,
-    f: &'a Finding,
-) -> FindingObject<'a> {
+fn finding<'a>(input: &ReportInput<'a>, lookup: &Lookup<'a>, f: &'a Finding) -> FindingObject<'a> {
     FindingObject {
         rule: &f.rule,
-        group: groups.get(f.rule.as_str()).copied(),
+        group: lookup.groups.get(f.rule.as_str()).copied(),
         level: f.level,
         severity: f.severity,
         confidence: f.confidence,
@@ -203,7 +239,11 @@ fn finding<'a>(
         in_test: f.in_test,
         related: f.related.iter().map(|r| Labelled { at: place(input, r.at), label: &r.label }).collect(),
         chain: f.chain.iter().map(|h| Labelled { at: place(input, h.at), label: &h.label }).collect(),
-        fix: fix(input, f),
+        fix: fix(lookup, f),
+        fix_refused: lookup
+            .refusals
+            .get(f.fingerprint.as_str())
+            .map(|r| RefusedObject { reason: &r.reason, blocking: r.blocking.map(|at| place(input, at)) }),
         facts: f.facts.iter().map(|(name, value)| Fact { name, value }).collect(),
     }
 }
@@ -214,14 +254,38 @@ fn place<'a>(input: &ReportInput<'a>, at: Location) -> PlaceObject<'a> {
 }
 
 /// The planned fix if there is one, else what the finding says of it.
-fn fix<'a>(input: &ReportInput<'a>, f: &Finding) -> Option<FixObject<'a>> {
-    match input.fixes.iter().find(|fix| fix.fingerprint == f.fingerprint) {
+fn fix<'a>(lookup: &Lookup<'a>, f: &Finding) -> Option<FixObject<'a>> {
+    match lookup.fixes.get(f.fingerprint.as_str()) {
         Some(fix) => Some(FixObject {
             applicability: fix.applicability,
             description: Some(&fix.description),
+            caveat: fix.caveat.as_deref(),
             files: Some(fix.files.iter().map(patch).collect()),
         }),
-        None => f.fix.map(|applicability| FixObject { applicability, description: None, files: None }),
+        None => f.fix.map(|applicability| FixObject {
+            applicability,
+            description: None,
+            caveat: None,
+            files: None,
+        }),
+    }
+}
+
+fn result(result: &FixResult) -> ResultObject<'_> {
+    ResultObject {
+        applied: result
+            .applied
+            .iter()
+            .map(|a| AppliedObject {
+                rule: &a.rule,
+                applicability: a.applicability,
+                description: &a.description,
+                caveat: a.caveat.as_deref(),
+                fingerprints: &a.fingerprints,
+            })
+            .collect(),
+        files: result.files.iter().map(patch).collect(),
+        stopped: result.stopped,
     }
 }
 

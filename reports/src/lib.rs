@@ -25,8 +25,8 @@ mod xml;
 use std::io;
 
 pub use input::{
-    DEFAULT_WIDTH, FilePatch, Fix, Format, Notice, NoticeLevel, Options, Replacement, ReportInput, Summary,
-    UnknownFormat,
+    AppliedFix, DEFAULT_WIDTH, FilePatch, Fix, FixResult, Format, Notice, NoticeLevel, Options, Refused,
+    Replacement, ReportInput, Summary, UnknownFormat,
 };
 
 /// Writes `input` in `format`. Fails only as `out` fails.

@@ -101,6 +101,9 @@ fn item(input: &ReportInput<'_>, f: &Finding) -> String {
     for fix in input.fixes.iter().filter(|fix| fix.fingerprint == f.fingerprint) {
         let what = tally::applicability_name(fix.applicability);
         out.push_str(&format!("  - **fix** ({what}) {}\n", prose(&fix.description)));
+        if let Some(caveat) = &fix.caveat {
+            out.push_str(&format!("  - **may change** {}\n", prose(caveat)));
+        }
         let diff: String = fix.files.iter().map(|patch| diff(input, patch)).collect();
         if !diff.is_empty() {
             // A fence longer than any run of backticks in the diff; the body indented into the list item.
@@ -108,6 +111,10 @@ fn item(input: &ReportInput<'_>, f: &Finding) -> String {
             let body: String = diff.lines().map(|line| format!("    {line}\n")).collect();
             out.push_str(&format!("\n    {fence}diff\n{body}    {fence}\n\n"));
         }
+    }
+    for refused in input.refusals.iter().filter(|r| r.fingerprint == f.fingerprint) {
+        let at = refused.blocking.map(|at| format!(" ({})", line(input, at))).unwrap_or_default();
+        out.push_str(&format!("  - **no fix**: {}{at}\n", prose(&refused.reason)));
     }
     out
 }

@@ -35,6 +35,7 @@ const CODEMODS: &[(&str, Codemod)] = &[
     ("lock-unwrap", lock_unwrap::plan),
     ("shard-guard-reentry", end_region::plan),
     ("shared-map-lock", shared_map::plan),
+    ("unbounded-cache", shared_map::cache::plan),
     ("unused-suppression", unused_suppression::plan),
 ];
 
@@ -54,7 +55,22 @@ pub fn plan(analysis: &Analysis, findings: &[Finding], options: &RuleOptions, ov
             codemod(&mut context, &of_rule, &mut plan);
         }
     }
+    together(&context, findings, &mut plan);
+    shared_map::tidy(&context, &mut plan);
     plan
+}
+
+/// A map that becomes a bounded cache is no longer behind one lock either: that change mends both findings.
+fn together(cx: &Context<'_>, findings: &[Finding], plan: &mut Plan) {
+    for finding in findings.iter().filter(|f| f.rule == "unbounded-cache") {
+        let own = cx.fingerprint(finding);
+        let Some(locked) = findings.iter().find(|f| f.rule == "shared-map-lock" && f.at == finding.at) else {
+            continue;
+        };
+        for change in plan.changes.iter_mut().filter(|c| c.fingerprints == [own.as_str()]) {
+            change.fingerprints.push(cx.fingerprint(locked));
+        }
+    }
 }
 
 /// The findings as the fixpoint compares them. Those of low confidence do not count: some fixes knowingly leave one.
@@ -138,7 +154,7 @@ impl<'a> Context<'a> {
     }
 
     /// The finding's fingerprint, or what it would be made of.
-    fn fingerprint(&self, finding: &Finding) -> String {
+    pub(crate) fn fingerprint(&self, finding: &Finding) -> String {
         if finding.fingerprint.is_empty() {
             let path = self.path(finding.at.file);
             format!("{path}/{}/{}", finding.key, finding.at.span.lo)

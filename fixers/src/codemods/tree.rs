@@ -78,6 +78,12 @@ impl<'a> Tree<'a> {
         self.stmt_of(id).is_some_and(|at| at.block == block)
     }
 
+    /// Whether an expression is a statement, or the last thing in a block.
+    pub(crate) fn stands_alone(&self, id: ExprId) -> bool {
+        self.stmt_of(id).is_some()
+            || matches!(self.parent_kind(id), Some((_, ExprKind::Block(block))) if block.tail == Some(id))
+    }
+
     /// A statement.
     pub(crate) fn stmt(&self, at: StmtAt) -> Option<&'a Stmt> {
         match &self.body.expr(at.block).kind {

@@ -17,8 +17,8 @@ pub const KNOWN: &[KnownCrate] = &[
     KnownCrate { name: "dashmap", version: "6", features: &[] },
     KnownCrate { name: "papaya", version: "0.2", features: &[] },
     KnownCrate { name: "parking_lot", version: "0.12", features: &[] },
-    KnownCrate { name: "quick_cache", version: "0.6", features: &[] },
-    KnownCrate { name: "lru", version: "0.16", features: &[] },
+    KnownCrate { name: "quick_cache", version: "0.7", features: &[] },
+    KnownCrate { name: "lru", version: "0.19", features: &[] },
     KnownCrate { name: "moka", version: "0.12", features: &["sync"] },
     KnownCrate { name: "tokio", version: "1", features: &[] },
 ];

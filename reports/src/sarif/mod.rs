@@ -47,11 +47,15 @@ pub(crate) fn write(input: &ReportInput<'_>, out: &mut dyn io::Write) -> io::Res
     for fix in input.fixes {
         fixes.entry(&fix.fingerprint).or_default().push(fix);
     }
+    let refusals: HashMap<&str, &str> =
+        input.refusals.iter().map(|r| (r.fingerprint.as_str(), r.reason.as_str())).collect();
     let results = shown
         .iter()
         .map(|f| {
             let own = fixes.get(f.fingerprint.as_str()).map_or(&[][..], Vec::as_slice);
-            outcome(input, f, rule_index.get(f.rule.as_str()).copied(), &hashes, own)
+            let mut result = outcome(input, f, rule_index.get(f.rule.as_str()).copied(), &hashes, own);
+            result.properties.fix_refused = refusals.get(f.fingerprint.as_str()).copied();
+            result
         })
         .collect();
     let log = Log {
@@ -165,6 +169,7 @@ fn outcome<'a>(
             confidence: tally::confidence_name(f.confidence),
             help: &f.help,
             fix: f.fix.map(tally::applicability_name),
+            fix_refused: None,
         },
     }
 }
@@ -350,7 +355,10 @@ fn fix_object<'a>(input: &ReportInput<'_>, fix: &'a Fix) -> FixObject<'a> {
                 }
             })
             .collect(),
-        properties: FixProperties { applicability: tally::applicability_name(fix.applicability) },
+        properties: FixProperties {
+            applicability: tally::applicability_name(fix.applicability),
+            caveat: fix.caveat.as_deref(),
+        },
     }
 }
 

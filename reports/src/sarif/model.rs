@@ -120,6 +120,8 @@ pub(crate) struct ResultProperties<'a> {
     pub(crate) help: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) fix: Option<&'static str>,
+    #[serde(rename = "fixRefused", skip_serializing_if = "Option::is_none")]
+    pub(crate) fix_refused: Option<&'a str>,
 }
 
 /// A `location`.
@@ -185,12 +187,14 @@ pub(crate) struct FlowStep {
 pub(crate) struct FixObject<'a> {
     pub(crate) description: Text,
     pub(crate) artifact_changes: Vec<ArtifactChange<'a>>,
-    pub(crate) properties: FixProperties,
+    pub(crate) properties: FixProperties<'a>,
 }
 
 #[derive(Serialize)]
-pub(crate) struct FixProperties {
+pub(crate) struct FixProperties<'a> {
     pub(crate) applicability: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) caveat: Option<&'a str>,
 }
 
 #[derive(Serialize)]

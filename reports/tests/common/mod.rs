@@ -7,7 +7,8 @@ use uncork_lints::finding::{Applicability, Confidence, Finding, Hop, Level, Rela
 use uncork_lints::rule::{Group, Rule};
 use uncork_lints::source::{FileId, Location, SourceFile, Sources, Span};
 use uncork_reports::{
-    FilePatch, Fix, Format, Notice, NoticeLevel, Options, Replacement, ReportInput, Summary, render,
+    AppliedFix, FilePatch, Fix, FixResult, Format, Notice, NoticeLevel, Options, Refused, Replacement,
+    ReportInput, Summary, render,
 };
 
 const POOL: &str = "use std::collections::HashMap;
@@ -43,6 +44,8 @@ pub(crate) struct World {
     pub(crate) rules: Vec<&'static Rule>,
     pub(crate) notices: Vec<Notice>,
     pub(crate) fixes: Vec<Fix>,
+    pub(crate) refusals: Vec<Refused>,
+    pub(crate) result: Option<FixResult>,
     pub(crate) options: Options,
 }
 
@@ -187,6 +190,7 @@ pub(crate) fn world() -> World {
         fingerprint: "2222222222222222".into(),
         description: "make `Pool.pages` a `DashMap`".into(),
         applicability: Applicability::Unsafe,
+        caveat: Some("1 place reads the whole map, and may now see it change meanwhile".into()),
         files: vec![
             FilePatch {
                 path: "src/pool.rs".into(),
@@ -203,6 +207,22 @@ pub(crate) fn world() -> World {
             },
         ],
     }];
+    let refusals = vec![Refused {
+        fingerprint: "1111111111111111".into(),
+        reason: "the guard is used after the I/O".into(),
+        blocking: Some(place(pool, "Ok(())", 0)),
+    }];
+    let result = FixResult {
+        applied: vec![AppliedFix {
+            rule: "shared-map-lock".into(),
+            description: "make `Pool.pages` a `DashMap`".into(),
+            applicability: Applicability::Unsafe,
+            caveat: None,
+            fingerprints: vec!["2222222222222222".into()],
+        }],
+        files: fixes[0].files.clone(),
+        stopped: Some("rounds"),
+    };
     World {
         findings: vec![tabs, map, io, long, wide],
         sources,
@@ -222,6 +242,8 @@ pub(crate) fn world() -> World {
             },
         ],
         fixes,
+        refusals,
+        result: Some(result),
         options: Options::default(),
     }
 }
@@ -250,6 +272,8 @@ impl World {
             summary: Summary { files: 3, lines: 29, unreadable: 1, suppressed: 2, ..Summary::default() },
             tool_version: "0.1.0",
             fixes: &self.fixes,
+            refusals: &self.refusals,
+            result: self.result.as_ref(),
             notices: &self.notices,
             options: self.options,
         }

@@ -6,6 +6,7 @@ use uncork_lints::program::{BodyIx, DefId, Program};
 use uncork_lints::source::{FileId, Span};
 use uncork_lints::ty::TyKind;
 
+use super::to::{Held, To};
 use super::{Blocked, Migration, Step, Target};
 
 const WRAPPERS: [&str; 5] = ["Arc", "LazyLock", "Lazy", "Box", "Rc"];
@@ -33,7 +34,7 @@ impl<'a> Migration<'_, 'a> {
     }
 
     /// Rewrites the declared type.
-    pub(super) fn declaration(&mut self, krate: &str) -> Step {
+    pub(super) fn declaration(&mut self) -> Step {
         let program = &self.cx.analysis.program;
         let file = self.declaring_file();
         let (ty, def) = match self.target {
@@ -58,35 +59,52 @@ impl<'a> Migration<'_, 'a> {
         if derives.iter().any(|d| matches!(d.as_str(), "Serialize" | "Deserialize" | "PartialEq")) {
             return Err(blocked("the struct derives a trait that the concurrent map lacks", ty));
         }
+        let locked = self.held == Held::Locked;
+        let map_names: &[&str] =
+            if self.held == Held::Concurrent { &["DashMap"] } else { &["HashMap", "HashSet"] };
         let mut here = ty.ok_or_else(odd)?;
         loop {
             let (name, args) = last(here).ok_or_else(odd)?;
-            if LOCKS.contains(&name.as_str()) {
+            let outermost = if locked { &LOCKS[..] } else { map_names };
+            if outermost.contains(&name.as_str()) {
                 break;
             }
             match args {
-                [inner, ..] if WRAPPERS.contains(&name.as_str()) => here = inner,
-                _ => return Err(blocked("the declaration hides the lock behind an alias", ty)),
+                [inner, ..] if WRAPPERS.contains(&name.as_str()) => {
+                    self.in_handle |= matches!(name.as_str(), "Arc" | "Rc");
+                    here = inner;
+                }
+                _ if locked => return Err(blocked("the declaration hides the lock behind an alias", ty)),
+                _ => return Err(blocked("the declaration hides the map behind an alias", ty)),
             }
         }
-        let (_, lock_args) = last(here).ok_or_else(odd)?;
-        let [map] = lock_args else { return Err(odd()) };
+        let map = match locked {
+            false => here,
+            true => {
+                let (_, lock_args) = last(here).ok_or_else(odd)?;
+                let [map] = lock_args else { return Err(odd()) };
+                map
+            }
+        };
         let (map_name, map_args) = last(map).ok_or_else(odd)?;
-        if !matches!(map_name.as_str(), "HashMap" | "HashSet") {
+        if !map_names.contains(&map_name.as_str()) {
             return Err(blocked("the declaration hides the map behind an alias", ty));
         }
         if map_args.len() != if self.set { 1 } else { 2 } {
             return Err(blocked("the map has a hasher of its own", ty));
         }
-        self.values_shareable(last(here).is_some_and(|(n, _)| n.as_str() == "Mutex"), ty, file)?;
-        let plain = if self.set { "DashSet" } else { "DashMap" };
-        self.new_name = self.import(file, def, krate, plain);
+        let mutex = last(here).is_some_and(|(n, _)| n.as_str() == "Mutex");
+        self.values_shareable(mutex && !self.to.keeps_lock(), ty, file)?;
+        if self.to.is_cache() {
+            self.cache_can_stand_there(file)?;
+        }
+        let spelled = self.import(file, def);
         let (Some(first), Some(end)) = (map_args.first(), map_args.last()) else { return Err(odd()) };
         let inner = self.cx.slice(file, first.span.to(end.span));
-        let text = format!("{}<{inner}>", self.new_name);
-        let edit = self.cx.edit(file, here.span, text);
+        let text = format!("{spelled}<{inner}>");
+        let goes = if self.to.keeps_lock() { map.span } else { here.span };
+        let edit = self.cx.edit(file, goes, text);
         self.edits.push(edit);
-        self.new_name = plain.to_owned();
         Ok(())
     }
 
@@ -107,7 +125,13 @@ impl<'a> Migration<'_, 'a> {
     }
 
     /// How the file says the new type: imported beside its other imports, or by full path where it has none.
-    fn import(&mut self, file: FileId, def: DefId, krate: &str, plain: &str) -> String {
+    fn import(&mut self, file: FileId, def: DefId) -> String {
+        let path = self.plain_path();
+        // A map of the same name as std's would be read as that one.
+        if self.to == To::Papaya {
+            return path;
+        }
+        let plain = self.new_name.clone();
         let program = &self.cx.analysis.program;
         let scope = program.item(def).scope;
         let items = &program.file(file).items;
@@ -115,27 +139,29 @@ impl<'a> Migration<'_, 'a> {
         let mut first = None;
         for item in uses {
             let ItemKind::Use(imports) = &item.kind else { continue };
-            let same = |i: &Import| {
-                let path: Vec<&str> = i.path.iter().map(|n| n.as_str()).collect();
-                path == [krate, plain] && i.name.is_some_and(|n| n.as_str() == plain)
-            };
-            if imports.iter().any(same) {
-                return plain.to_owned();
+            if imports.iter().any(|i| self.is_import(i)) {
+                return plain;
             }
             if first.is_none() && !item.attrs.cfg_other && !item.attrs.cfg_test {
                 first = Some(item.span);
             }
         }
-        let Some(span) = first else { return format!("{krate}::{plain}") };
+        let Some(span) = first else { return path };
         // A name that already means something else here must keep its meaning.
         let text = self.cx.text(file);
-        if mentions_word(text, plain) {
-            return format!("{krate}::{plain}");
+        if mentions_word(text, &plain) {
+            return path;
         }
         let at = Span::new(span.lo, span.lo);
-        let edit = self.cx.edit(file, at, format!("use {krate}::{plain};\n{}", indent(text, span.lo)));
+        let edit = self.cx.edit(file, at, format!("use {path};\n{}", indent(text, span.lo)));
         self.edits.push(edit);
-        plain.to_owned()
+        plain
+    }
+
+    /// Whether an import brings the new type under its own name.
+    fn is_import(&self, import: &Import) -> bool {
+        let path: Vec<&str> = import.path.iter().map(|n| n.as_str()).collect();
+        path.join("::") == self.plain_path() && import.name.is_some_and(|n| n.as_str() == self.new_name)
     }
 
     /// Rewrites what the field is made with: `Arc::new(RwLock::new(HashMap::new()))`.
@@ -149,6 +175,7 @@ impl<'a> Migration<'_, 'a> {
                 };
                 let names: Vec<&str> = path.segments.iter().map(|s| s.name.as_str()).collect();
                 match (names.as_slice(), &args[..]) {
+                    ([.., "default"], []) if self.to.is_cache() => self.made_by_default(body, value),
                     ([.., "Default", "default"] | ["default"], []) => Ok(()),
                     ([.., wrapper, "default"], []) if WRAPPERS.contains(wrapper) => Ok(()),
                     ([.., lock, "default"], []) if LOCKS.contains(lock) => {
@@ -162,6 +189,13 @@ impl<'a> Migration<'_, 'a> {
                     ([.., lock, "new" | "const_new"], [inner]) if LOCKS.contains(lock) => {
                         self.contents(body, value, *inner)
                     }
+                    ([.., "HashMap" | "DashMap", "new" | "with_capacity"], _)
+                        if self.held != Held::Locked =>
+                    {
+                        let made = self.empty_one(body, value)?;
+                        self.replace(body, expr.span, made);
+                        Ok(())
+                    }
                     ([.., "Arc" | "Clone", "clone"], [inner]) => match hir.expr(*inner).kind {
                         ExprKind::Ref { expr, .. } if self.is_mention(body, expr) => Ok(()),
                         _ => self.local_handle(body, value, *inner),
@@ -170,6 +204,16 @@ impl<'a> Migration<'_, 'a> {
                 }
             }
             ExprKind::Closure(closure) => self.initialiser(body, closure.body, false),
+            // `LazyLock::new(DashMap::new)`, `LazyLock::new(Default::default)`.
+            ExprKind::Path(path)
+                if self.to.is_cache()
+                    && path.segments.last().is_some_and(|s| matches!(s.name.as_str(), "new" | "default"))
+                    && self.held != Held::Locked =>
+            {
+                let made = self.empty_one(body, value)?;
+                self.replace(body, expr.span, format!("|| {made}"));
+                Ok(())
+            }
             ExprKind::Block(block) if block.stmts.is_empty() => match block.tail {
                 Some(tail) => self.initialiser(body, tail, false),
                 None => self.blocked(body, value, "the map is made in a way that is not understood"),
@@ -185,6 +229,43 @@ impl<'a> Migration<'_, 'a> {
             _ if shorthand => self.local_handle(body, value, value),
             _ => self.blocked(body, value, "the map is made in a way that is not understood"),
         }
+    }
+
+    /// An empty one.
+    fn empty_one(&mut self, body: BodyIx, at: ExprId) -> Step<String> {
+        let name = self.name_in(body);
+        Ok(match self.to.is_cache() {
+            true => format!("{name}::new({})", self.capacity_in(body, at)?),
+            false => format!("{name}::new()"),
+        })
+    }
+
+    /// `Default::default()`, which a cache does not have: what it made is written out.
+    fn made_by_default(&mut self, body: BodyIx, value: ExprId) -> Step {
+        let mut made = self.empty_one(body, value)?;
+        let mut around = Vec::new();
+        let mut ty = self.ty(body, value);
+        while ty != self.core {
+            let TyKind::Ext(path, args) = ty.kind() else {
+                return self.blocked(body, value, "the map is made in a way that is not understood");
+            };
+            let Some(&inner) = args.first() else {
+                return self.blocked(body, value, "the map is made in a way that is not understood");
+            };
+            let lock = self.cx.analysis.program.knowledge.types.get(path).is_some_and(|i| i.lock.is_some());
+            if lock && self.to.keeps_lock() || matches!(path.as_str(), "std::sync::Arc" | "std::boxed::Box") {
+                around.push(path.to_string());
+            } else if !lock {
+                return self.blocked(body, value, "the map is made in a way that is not understood");
+            }
+            ty = inner;
+        }
+        for path in around.into_iter().rev() {
+            made = format!("{path}::new({made})");
+        }
+        let span = self.cx.analysis.program.body(body).expr(value).span;
+        self.replace(body, span, made);
+        Ok(())
     }
 
     /// `let map = Arc::new(RwLock::new(…)); S { map }`: the local is migrated with the field.
@@ -260,7 +341,7 @@ impl<'a> Migration<'_, 'a> {
     /// What the lock was made with.
     fn contents(&mut self, body: BodyIx, lock: ExprId, inner: ExprId) -> Step {
         let hir = self.cx.analysis.program.body(body);
-        let span = hir.expr(lock).span;
+        let span = if self.to.keeps_lock() { hir.expr(inner).span } else { hir.expr(lock).span };
         let name = self.name_in(body);
         let inner_expr = hir.expr(inner);
         if let ExprKind::Call { callee, args } = &inner_expr.kind
@@ -277,6 +358,10 @@ impl<'a> Migration<'_, 'a> {
                 }
                 _ => None,
             };
+            let text = match text {
+                Some(_) if self.to.is_cache() => Some(self.empty_one(body, lock)?),
+                text => text,
+            };
             if let Some(text) = text {
                 self.replace(body, span, text);
                 return Ok(());
@@ -285,6 +370,9 @@ impl<'a> Migration<'_, 'a> {
         if !matches!(self.ty(body, inner).kind(), TyKind::Ext(path, _) if path.as_str().starts_with("std::collections::Hash"))
         {
             return self.blocked(body, inner, "the map is made in a way that is not understood");
+        }
+        if self.to.is_cache() {
+            return self.blocked(body, inner, "the map begins with entries in it");
         }
         // Any other map: its entries go over one by one.
         let generics = if self.set { "::<_>" } else { "::<_, _>" };
@@ -301,95 +389,24 @@ impl<'a> Migration<'_, 'a> {
     fn name_in(&mut self, body: BodyIx) -> String {
         let file = self.cx.analysis.program.body_info(body).file;
         let declared = self.declaring_file();
-        let imported = self.edits.iter().any(|e| {
-            e.path == self.cx.path(declared)
-                && e.replacement.starts_with("use ")
-                && e.replacement.contains(&self.new_name)
+        let path = self.plain_path();
+        if self.to == To::Papaya || file != declared {
+            return path;
+        }
+        let added = format!("use {path};");
+        let imported =
+            self.edits.iter().any(|e| e.path == self.cx.path(declared) && e.replacement.starts_with(&added));
+        let items = &self.cx.analysis.program.file(declared).items;
+        let already = items.iter().any(|i| match &i.kind {
+            ItemKind::Use(imports) => imports.iter().any(|i| self.is_import(i)),
+            _ => false,
         });
-        let already = self.cx.text(declared).contains(&format!("use dashmap::{};", self.new_name));
-        if file == declared && (imported || already) {
-            self.new_name.clone()
-        } else {
-            format!("dashmap::{}", self.new_name)
-        }
+        if imported || already { self.new_name.clone() } else { path }
     }
-
-    /// Removes imports of what the edited files no longer mention.
-    pub(super) fn imports(&mut self) {
-        let program = &self.cx.analysis.program;
-        let mut files: Vec<FileId> = Vec::new();
-        for (id, file) in self.cx.analysis.sources.iter() {
-            if self.edits.iter().any(|e| e.path == file.path) {
-                files.push(id);
-            }
-        }
-        for file in files {
-            let path = self.cx.path(file);
-            let text = self.cx.text(file);
-            let edited: Vec<Span> = self.edits.iter().filter(|e| e.path == path).map(|e| e.span).collect();
-            let new: Vec<String> =
-                self.edits.iter().filter(|e| e.path == path).map(|e| e.replacement.clone()).collect();
-            let items = &program.file(file).items;
-            let uses: Vec<Span> =
-                items.iter().filter(|i| matches!(i.kind, ItemKind::Use(_))).map(|i| i.span).collect();
-            let mut removed = Vec::new();
-            for item in items {
-                let ItemKind::Use(imports) = &item.kind else { continue };
-                if item.vis != uncork_lints::hir::Visibility::Private || item.attrs.cfg_other {
-                    continue;
-                }
-                let gone: Vec<&Import> = imports
-                    .iter()
-                    .filter(|i| {
-                        i.name.is_some_and(|n| {
-                            matches!(n.as_str(), "HashMap" | "HashSet" | "RwLock" | "Mutex")
-                                && i.path.last() == Some(&n)
-                                && words(text, n.as_str()).any(|at| within(at, &edited))
-                                && words(text, n.as_str()).all(|at| within(at, &edited) || within(at, &uses))
-                                && !new.iter().any(|t| mentions_word(t, n.as_str()))
-                        })
-                    })
-                    .collect();
-                if gone.is_empty() {
-                    continue;
-                }
-                if gone.len() == imports.len() {
-                    removed.push(super::super::text::removal(text, item.span));
-                } else {
-                    removed.extend(gone.iter().map(|i| leaf_removal(text, i.span)));
-                }
-            }
-            for span in removed {
-                let edit = self.cx.edit(file, span, "");
-                self.edits.push(edit);
-            }
-        }
-    }
-}
-
-/// One leaf of a `use` tree with the comma after it, or before it if it is the last.
-fn leaf_removal(text: &str, span: Span) -> Span {
-    let after = text.get(span.hi as usize..).unwrap_or("");
-    let blanks = after.len() - after.trim_start().len();
-    if after.trim_start().starts_with(',') {
-        let rest = &after[blanks + 1..];
-        let more = rest.len() - rest.trim_start_matches([' ', '\t']).len();
-        return Span::new(span.lo, span.hi + (blanks + 1 + more) as u32);
-    }
-    let before = text.get(..span.lo as usize).unwrap_or("");
-    let trimmed = before.trim_end();
-    match trimmed.strip_suffix(',') {
-        Some(rest) => Span::new(rest.len() as u32, span.hi),
-        None => span,
-    }
-}
-
-fn within(at: usize, spans: &[Span]) -> bool {
-    spans.iter().any(|s| s.lo as usize <= at && at < s.hi as usize)
 }
 
 /// Where an identifier stands in a text, comments and strings included: what is in doubt is kept.
-fn words<'t>(text: &'t str, word: &'t str) -> impl Iterator<Item = usize> + 't {
+pub(super) fn words<'t>(text: &'t str, word: &'t str) -> impl Iterator<Item = usize> + 't {
     let ident = |c: char| c.is_alphanumeric() || c == '_';
     text.match_indices(word).map(|(at, _)| at).filter(move |&at| {
         let before = text[..at].chars().next_back();
@@ -398,12 +415,12 @@ fn words<'t>(text: &'t str, word: &'t str) -> impl Iterator<Item = usize> + 't {
     })
 }
 
-fn mentions_word(text: &str, word: &str) -> bool {
+pub(super) fn mentions_word(text: &str, word: &str) -> bool {
     words(text, word).next().is_some()
 }
 
 /// The blanks that begin the line of an offset.
-fn indent(text: &str, at: u32) -> &str {
+pub(super) fn indent(text: &str, at: u32) -> &str {
     let line = text.get(..at as usize).unwrap_or("").rsplit('\n').next().unwrap_or("");
     &line[..line.len() - line.trim_start().len()]
 }

@@ -19,6 +19,9 @@ pub(super) struct Receiver {
 impl<'a> Migration<'_, 'a> {
     /// `place.read()`, with whatever makes a guard of its result.
     pub(super) fn acquired(&mut self, body: BodyIx, place: ExprId, acquire: ExprId) -> Step {
+        if self.to.keeps_guard() {
+            return self.held(body, place, acquire);
+        }
         let hir = self.cx.analysis.program.body(body);
         let guard = self.guard(body, acquire)?;
         let (place_span, guard_span) = (hir.expr(place).span, hir.expr(guard).span);
@@ -75,7 +78,7 @@ impl<'a> Migration<'_, 'a> {
         else {
             return self.blocked(body, cond, reason);
         };
-        if *c != cond || self.tree(body).stmt_of(whole).is_none() {
+        if *c != cond || !self.tree(body).stands_alone(whole) {
             return self.blocked(body, cond, reason);
         }
         let head = Span::new(hir.expr(whole).span.lo, hir.expr(*then).span.lo);
@@ -84,7 +87,7 @@ impl<'a> Migration<'_, 'a> {
     }
 
     /// The expression that is the guard: the acquisition with its `unwrap`, `?` or `await`.
-    fn guard(&mut self, body: BodyIx, acquire: ExprId) -> Step<ExprId> {
+    pub(super) fn guard(&mut self, body: BodyIx, acquire: ExprId) -> Step<ExprId> {
         let mut here = acquire;
         for _ in 0..6 {
             if self.is_guard(self.ty(body, here)) {
@@ -204,7 +207,7 @@ impl<'a> Migration<'_, 'a> {
     }
 
     /// The statement `drop(guard);`.
-    fn drop_statement(&mut self, body: BodyIx, one: ExprId) -> Option<Span> {
+    pub(super) fn drop_statement(&mut self, body: BodyIx, one: ExprId) -> Option<Span> {
         let hir = self.cx.analysis.program.body(body);
         let (call, ExprKind::Call { callee, .. }) = self.tree(body).parent_kind(one)? else { return None };
         let ExprKind::Path(path) = &hir.expr(*callee).kind else { return None };
@@ -239,7 +242,7 @@ impl<'a> Migration<'_, 'a> {
     }
 
     /// Each way through the region must do one thing to the map, or only read.
-    fn one_operation(
+    pub(super) fn one_operation(
         &mut self,
         body: BodyIx,
         place: ExprId,
@@ -276,8 +279,16 @@ impl<'a> Migration<'_, 'a> {
                 several |= !self.exclusive(body, a, b);
             }
         }
+        let names: Vec<&str> = operations.iter().map(|&o| method(o, self)).collect();
+        // A cache is asked, and filled on a miss: at worst two make the same value.
+        let filled_on_miss =
+            names.iter().all(|n| matches!(*n, "get" | "contains_key" | "insert" | "len" | "is_empty"));
+        if several && any_write && self.to.is_cache() && filled_on_miss {
+            let at = self.place_of(body, place);
+            self.refilled.push(at);
+            return Ok(());
+        }
         if several && any_write {
-            let names: Vec<&str> = operations.iter().map(|&o| method(o, self)).collect();
             let last = operations.last().copied().unwrap_or(place);
             let has = |name: &str| names.contains(&name);
             let reason = if operations.len() == 1 {
@@ -349,7 +360,7 @@ impl<'a> Migration<'_, 'a> {
     }
 
     /// Whether a loop, or a closure that runs many times, lies between an expression and the guard's declaration.
-    fn in_loop_since(&mut self, body: BodyIx, id: ExprId, head: Span) -> bool {
+    pub(super) fn in_loop_since(&mut self, body: BodyIx, id: ExprId, head: Span) -> bool {
         let hir = self.cx.analysis.program.body(body);
         let tree = self.tree(body);
         let mut here = id;

@@ -14,24 +14,24 @@ use uncork_lints::ty::TyKind;
 use super::super::tree::Tree;
 
 /// Mentions by what is mentioned, each list in the order of bodies.
-pub(super) struct Index<'a> {
+pub(in crate::codemods) struct Index<'a> {
     program: &'a Program,
     trees: RefCell<FxHashMap<BodyIx, Rc<Tree<'a>>>>,
     /// `_.name`, whatever it is a field of.
-    pub(super) fields: FxHashMap<Name, Vec<(BodyIx, ExprId)>>,
+    pub(in crate::codemods) fields: FxHashMap<Name, Vec<(BodyIx, ExprId)>>,
     /// Paths to a static.
-    pub(super) statics: FxHashMap<DefId, Vec<(BodyIx, ExprId)>>,
+    pub(in crate::codemods) statics: FxHashMap<DefId, Vec<(BodyIx, ExprId)>>,
     /// Literals and calls that make a value of a struct.
-    pub(super) constructors: FxHashMap<DefId, Vec<(BodyIx, ExprId)>>,
+    pub(in crate::codemods) constructors: FxHashMap<DefId, Vec<(BodyIx, ExprId)>>,
     /// Patterns that take a struct apart by field names.
-    pub(super) patterns: FxHashMap<DefId, Vec<(BodyIx, PatId)>>,
+    pub(in crate::codemods) patterns: FxHashMap<DefId, Vec<(BodyIx, PatId)>>,
     /// Who calls a function.
-    pub(super) callers: FxHashMap<DefId, Vec<DefId>>,
+    pub(in crate::codemods) callers: FxHashMap<DefId, Vec<DefId>>,
 }
 
 impl<'a> Index<'a> {
     /// Walks the program.
-    pub(super) fn new(analysis: &'a Analysis) -> Index<'a> {
+    pub(in crate::codemods) fn new(analysis: &'a Analysis) -> Index<'a> {
         let program = &analysis.program;
         let mut index = Index {
             program,
@@ -98,7 +98,7 @@ impl<'a> Index<'a> {
     }
 
     /// A body with its parents, made once.
-    pub(super) fn tree(&self, body: BodyIx) -> Rc<Tree<'a>> {
+    pub(in crate::codemods) fn tree(&self, body: BodyIx) -> Rc<Tree<'a>> {
         let mut trees = self.trees.borrow_mut();
         trees.entry(body).or_insert_with(|| Rc::new(Tree::new(self.program.body(body)))).clone()
     }

@@ -6,6 +6,7 @@ use uncork_lints::program::{BodyIx, DefId};
 use uncork_lints::source::Location;
 use uncork_lints::ty::{Subst, Ty, TyKind};
 
+use super::to::Held;
 use super::{Blocked, Migration, Step, Target};
 
 const ACQUIRE: [&str; 3] = ["read", "write", "lock"];
@@ -16,7 +17,15 @@ impl<'a> Migration<'_, 'a> {
         let program = &self.cx.analysis.program;
         let index = self.index;
         let (def, field) = match self.target {
-            Target::Static(def) => return Ok(index.statics.get(&def).cloned().unwrap_or_default()),
+            Target::Static(def) => {
+                for (number, info) in program.bodies.iter().enumerate() {
+                    let body = BodyIx(number as u32);
+                    if info.owner == def {
+                        self.initialiser(body, program.body(body).root, false)?;
+                    }
+                }
+                return Ok(index.statics.get(&def).cloned().unwrap_or_default());
+            }
             Target::Field(def, field) => (def, field),
         };
         self.patterns(def, field)?;
@@ -118,6 +127,17 @@ impl<'a> Migration<'_, 'a> {
             return self.blocked(body, id, "the map's lock is handed out");
         };
         match kind {
+            ExprKind::Method { recv, name, args, .. } if *recv == id && self.held != Held::Locked => {
+                match name.as_str() {
+                    "clone" if args.is_empty() && self.in_handle => self.handle(body, parent),
+                    _ if self.to.gives_values(self.held) => self.operation(body, parent),
+                    _ => {
+                        let hold = self.plain_hold(body);
+                        self.kept_operation(body, parent, hold)
+                    }
+                }
+            }
+            ExprKind::Index { .. } => self.blocked(body, parent, "the map is indexed"),
             ExprKind::Method { recv, name, args, .. } if *recv == id => match name.as_str() {
                 "read" | "write" | "lock" | "get_mut" if args.is_empty() => self.acquired(body, id, parent),
                 "try_read" | "try_write" | "try_lock" => {

@@ -5,19 +5,24 @@
 //! migration and names the place. Operations that give references out of the map are followed to where the reference
 //! dies: no shard may be held while the same map is used again or across an `.await`.
 
+pub(super) mod cache;
 mod chain;
 mod decl;
+mod entry;
 mod extent;
 mod guard;
-mod index;
+mod imports;
+pub(super) mod index;
+mod kept;
 mod mention;
 mod op;
+mod owned;
+mod to;
 mod var;
 
 use std::rc::Rc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use uncork_lints::config::ConcurrentMap;
 use uncork_lints::finding::{Applicability, Finding};
 use uncork_lints::hir::{ExprId, LocalId};
 use uncork_lints::knowledge::Container;
@@ -27,7 +32,9 @@ use uncork_lints::program::{BodyIx, DefId, DefKind};
 use uncork_lints::source::{Location, Span};
 use uncork_lints::ty::{Ty, TyKind};
 
+pub(super) use self::imports::{tidy, unused_imports};
 use self::index::Index;
+use self::to::{Held, To};
 use super::Context;
 use super::tree::Tree;
 use crate::change::{Change, Plan, Refusal};
@@ -64,12 +71,28 @@ pub(super) struct Migration<'c, 'a> {
     cx: &'c Context<'a>,
     index: &'c Index<'a>,
     target: Target,
+    /// What it becomes.
+    to: To,
+    /// What is around the map.
+    held: Held,
+    /// The declaration has a handle (`Arc`) around it.
+    in_handle: bool,
     /// A set, not a map.
     set: bool,
     /// The guarded collection's type.
     core: Ty,
-    /// `DashMap` or `DashSet` as code there has to say it.
+    /// How code names the new type's crate.
+    krate: String,
+    /// The new type's own name.
     new_name: String,
+    /// The constant that bounds a cache.
+    capacity: Option<String>,
+    /// Bodies that put entries into a cache.
+    fills: FxHashSet<BodyIx>,
+    /// Where a value may now be made twice.
+    refilled: Vec<Location>,
+    /// Some read does not count as use.
+    peeked: bool,
     trees: FxHashMap<BodyIx, Rc<Tree<'a>>>,
     edits: Vec<Edit>,
     /// Locals that are handles to the place, and those that were guards of it.
@@ -86,24 +109,22 @@ pub(super) struct Migration<'c, 'a> {
 
 fn migrate<'a>(cx: &mut Context<'a>, index: &Index<'a>, finding: &Finding) -> Result<Change, Refusal> {
     let blocked = |cx: &Context<'_>, b: Blocked| cx.refuse(finding, b.reason, b.at);
-    if cx.options.shared_map_lock.map != ConcurrentMap::Dashmap {
-        return Err(cx.refuse(finding, "only a migration to dashmap is made by itself", None));
-    }
+    let to = To::map(cx.options.shared_map_lock.map);
     let file = finding.at.file;
     let (krate, manifest) =
-        cx.dependency(file, "dashmap", &[]).map_err(|why| cx.refuse(finding, &why, None))?;
+        cx.dependency(file, to.package(), &[]).map_err(|why| cx.refuse(finding, &why, None))?;
     let (target, ty) = target(cx, finding).ok_or_else(|| {
         cx.refuse(finding, "only fields and statics are migrated, not locals", Some(finding.at))
     })?;
-    let mut migration = Migration::new(cx, index, target, ty).map_err(|b| blocked(cx, b))?;
-    migration.run(&krate).map_err(|b| blocked(cx, b))?;
+    let mut migration = Migration::new(cx, index, target, ty, to, krate).map_err(|b| blocked(cx, b))?;
+    migration.run().map_err(|b| blocked(cx, b))?;
 
     let safe = migration.loosened.is_empty();
     let applicability = if safe { Applicability::Safe } else { Applicability::Unsafe };
     let name = finding.facts.iter().find(|(k, _)| k == "place").map_or("the map", |(_, v)| v.as_str());
     let title = format!(
         "make `{name}` a `{}`, with {} rewritten",
-        migration.new_name,
+        if to == To::Dashmap { migration.new_name.clone() } else { migration.plain_path() },
         match migration.operations {
             1 => "1 operation".to_owned(),
             n => format!("{n} operations"),
@@ -177,7 +198,14 @@ fn within_newtype(cx: &Context<'_>, ty: Ty) -> Option<(Target, Ty)> {
 }
 
 impl<'c, 'a> Migration<'c, 'a> {
-    fn new(cx: &'c Context<'a>, index: &'c Index<'a>, target: Target, ty: Ty) -> Step<Migration<'c, 'a>> {
+    fn new(
+        cx: &'c Context<'a>,
+        index: &'c Index<'a>,
+        target: Target,
+        ty: Ty,
+        to: To,
+        krate: String,
+    ) -> Step<Migration<'c, 'a>> {
         let blocked = |reason| Blocked { reason, at: None };
         let shape =
             shape(&cx.analysis.program.knowledge, ty).ok_or(blocked("the map's type is not understood"))?;
@@ -197,13 +225,35 @@ impl<'c, 'a> Migration<'c, 'a> {
         if shape.cell {
             return Err(blocked("the lock lies in a cell that is filled later"));
         }
-        Ok(Migration {
+        Ok(Migration::empty(cx, index, target, shape.core, to, Held::Locked, set, krate))
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "what a migration begins with")]
+    fn empty(
+        cx: &'c Context<'a>,
+        index: &'c Index<'a>,
+        target: Target,
+        core: Ty,
+        to: To,
+        held: Held,
+        set: bool,
+        krate: String,
+    ) -> Migration<'c, 'a> {
+        Migration {
             cx,
             index,
             target,
+            to,
+            held,
+            in_handle: false,
             set,
-            core: shape.core,
-            new_name: if set { "DashSet" } else { "DashMap" }.to_owned(),
+            core,
+            krate,
+            new_name: to.type_in(held, set).1.to_owned(),
+            capacity: None,
+            fills: FxHashSet::default(),
+            refilled: Vec::new(),
+            peeked: false,
             trees: FxHashMap::default(),
             edits: Vec::new(),
             aliases: Vec::new(),
@@ -211,18 +261,28 @@ impl<'c, 'a> Migration<'c, 'a> {
             operations: 0,
             touching: Vec::new(),
             mentioned: FxHashSet::default(),
-        })
+        }
     }
 
-    fn run(&mut self, krate: &str) -> Step {
-        self.declaration(krate)?;
+    /// The new type's path from its crate on.
+    fn plain_path(&self) -> String {
+        let (modules, name) = self.to.type_in(self.held, self.set);
+        let mut parts = vec![self.krate.as_str()];
+        parts.extend(modules);
+        parts.push(name);
+        parts.join("::")
+    }
+
+    fn run(&mut self) -> Step {
+        self.declaration()?;
+        self.declare_capacity();
         let mentions = self.mentions()?;
         self.touching = self.touching(&mentions);
         self.mentioned.extend(mentions.iter().copied());
         for &(body, expr) in &mentions {
             self.mention(body, expr)?;
         }
-        self.imports();
+        unused_imports(self.cx, &mut self.edits);
         Ok(())
     }
 

@@ -32,6 +32,9 @@ impl Item {
 impl<'a> Migration<'_, 'a> {
     /// Rewrites the method call `call`, whose receiver now is the concurrent map.
     pub(super) fn operation(&mut self, body: BodyIx, call: ExprId) -> Step {
+        if self.to.gives_values(self.held) {
+            return self.owned_operation(body, call);
+        }
         let hir = self.cx.analysis.program.body(body);
         let ExprKind::Method { name, args, .. } = &hir.expr(call).kind else {
             return self.blocked(body, call, "an operation that is not understood");
@@ -80,7 +83,7 @@ impl<'a> Migration<'_, 'a> {
         Ok(())
     }
 
-    fn is_discarded(&mut self, body: BodyIx, id: ExprId) -> bool {
+    pub(super) fn is_discarded(&mut self, body: BodyIx, id: ExprId) -> bool {
         let Some(at) = self.tree(body).stmt_of(id) else { return false };
         match self.tree(body).stmt(at) {
             Some(Stmt::Expr { semi, .. }) => *semi,
@@ -91,7 +94,7 @@ impl<'a> Migration<'_, 'a> {
         }
     }
 
-    fn only_asked_whether(&mut self, body: BodyIx, id: ExprId) -> bool {
+    pub(super) fn only_asked_whether(&mut self, body: BodyIx, id: ExprId) -> bool {
         !self.set
             && matches!(self.tree(body).parent_kind(id), Some((_, ExprKind::Method { recv, name, .. }))
                 if *recv == id && matches!(name.as_str(), "is_some" | "is_none"))
@@ -370,7 +373,7 @@ impl<'a> Migration<'_, 'a> {
     }
 
     /// What is read through a temporary reference must not outlive its statement.
-    fn temporary_result(&mut self, body: BodyIx, id: ExprId) -> Step {
+    pub(super) fn temporary_result(&mut self, body: BodyIx, id: ExprId) -> Step {
         // Up the chain of fields and methods to what the statement keeps.
         let mut here = id;
         while let Some((parent, kind)) = self.tree(body).parent_kind(here) {

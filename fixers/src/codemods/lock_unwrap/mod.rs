@@ -1,4 +1,6 @@
-//! `lock-unwrap`: recover the guard of a poisoned lock, or return an error, in place of a panic.
+//! `lock-unwrap`: recover the guard of a poisoned lock, return an error, or use a lock that does not poison.
+
+mod parking_lot;
 
 use uncork_lints::config::Poison;
 use uncork_lints::finding::{Applicability, Finding};
@@ -14,6 +16,9 @@ use crate::change::{Change, Plan, Refusal};
 const RECOVER: &str = "unwrap_or_else(std::sync::PoisonError::into_inner)";
 
 pub(super) fn plan(cx: &mut Context<'_>, findings: &[&Finding], plan: &mut Plan) {
+    if cx.options.lock_unwrap.poison == Poison::ParkingLot {
+        return parking_lot::plan(cx, findings, plan);
+    }
     for finding in findings {
         match one(cx, finding) {
             Ok(change) => plan.changes.push(change),
@@ -49,11 +54,9 @@ fn one(cx: &Context<'_>, finding: &Finding) -> Result<Change, Refusal> {
         return Err(cx.refuse(finding, "a `try_` call also fails when the lock is merely taken", Some(at)));
     }
     match cx.options.lock_unwrap.poison {
-        Poison::Recover => Ok(recover(cx, finding, &panic)),
         Poison::Propagate => propagate(cx, finding, &panic),
-        Poison::ParkingLot => {
-            Err(cx.refuse(finding, "the lock's declaration has to become one of parking_lot by hand", None))
-        }
+        // The lock is migrated as a whole, elsewhere.
+        Poison::Recover | Poison::ParkingLot => Ok(recover(cx, finding, &panic)),
     }
 }
 
