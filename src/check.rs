@@ -42,6 +42,9 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Error> {
         let mut outcome = shown(outcome);
         tell(args, &outcome);
         report(&mut outcome, Some(&fixes), &style(args, format, &target, started))?;
+        if args.timings {
+            print_timings(&outcome);
+        }
         return Ok(ExitCode::from(outcome.settled.status()));
     }
     let recall = Recall::new(args, &request, &plan);

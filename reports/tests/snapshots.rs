@@ -56,6 +56,8 @@ fn nothing_found() {
     world.findings.clear();
     world.notices.clear();
     world.fixes.clear();
+    world.refusals.clear();
+    world.result = None;
     for format in Format::ALL {
         if format != Format::Sarif {
             insta::assert_snapshot!(format!("nothing_{format}"), world.render(format));

@@ -1,7 +1,6 @@
 //! The guard becomes a pin; references into the map stay plain ones.
 
-use std::collections::HashMap;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
 #[derive(Clone)]
 pub struct Session {
@@ -10,40 +9,41 @@ pub struct Session {
 }
 
 pub struct Sessions {
-    by_id: Arc<RwLock<HashMap<u64, Session>>>,
+    by_id: Arc<papaya::HashMap<u64, Session>>,
     seen: papaya::HashSet<u64>,
 }
 
 impl Sessions {
     pub fn new() -> Sessions {
-        Sessions { by_id: Arc::new(RwLock::new(HashMap::new())), seen: papaya::HashSet::new() }
+        Sessions { by_id: Arc::new(papaya::HashMap::new()), seen: papaya::HashSet::new() }
     }
 
     pub fn open(&self, id: u64, session: Session) {
-        self.by_id.write().unwrap().insert(id, session);
+        self.by_id.pin().insert(id, session);
     }
 
     pub fn get(&self, id: u64) -> Option<Session> {
-        self.by_id.read().unwrap().get(&id).cloned()
+        self.by_id.pin().get(&id).cloned()
     }
 
     pub fn user(&self, id: u64) -> Option<String> {
-        let sessions = self.by_id.read().unwrap();
+        let sessions = self.by_id.pin();
         let session = sessions.get(&id)?;
         Some(session.user.clone())
     }
 
     pub fn close(&self, id: u64) -> Option<Session> {
-        let mut sessions = self.by_id.write().unwrap();
-        sessions.remove(&id)
+        let sessions = self.by_id.pin();
+        sessions.remove(&id).cloned()
     }
 
     pub fn busy(&self) -> Vec<Session> {
-        self.by_id.read().unwrap().values().filter(|s| s.hits > 10).cloned().collect()
+        self.by_id.pin().values().filter(|s| s.hits > 10).cloned().collect()
     }
 
     pub fn report(&self, out: &mut Vec<String>) {
-        if let Ok(sessions) = self.by_id.read() {
+        {
+            let sessions = self.by_id.pin();
             for (id, session) in sessions.iter() {
                 out.push(format!("{id} {}", session.user));
             }
