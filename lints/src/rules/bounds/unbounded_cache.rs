@@ -29,7 +29,8 @@
 //! ## Known limits
 //!
 //! `clear()` in a function named for reset or shutdown does not count as a bound. Whether keys come from requests or from
-//! configuration is judged by how the map is filled; a registry filled from outside is low confidence.
+//! configuration is judged by how the map is filled; a registry filled from outside is low confidence. A value that is made
+//! for each request but shared while it lasts (a query's context in an `Arc`) is not told from one that stays.
 
 use rustc_hash::FxHashMap;
 
