@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 
 /// Length of the first map of a run, and of the longest. Unused pages cost nothing but addresses.
 const SHORTEST: usize = 64 << 10;
-const LONGEST: usize = 1 << 20;
+const LONGEST: usize = 256 << 10;
 
 /// A place for each block of a run, empty at first.
 ///
