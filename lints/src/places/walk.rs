@@ -135,7 +135,14 @@ impl Walker<'_> {
         }
         let mut ty = self.types.expr(kept).peel_refs();
         while let TyKind::Ext(path, args) = ty.kind()
-            && matches!(path.as_str(), "std::option::Option" | "std::boxed::Box")
+            && matches!(
+                path.as_str(),
+                "std::option::Option"
+                    | "std::boxed::Box"
+                    | "std::cell::RefCell"
+                    | "std::cell::Cell"
+                    | "std::thread::LocalKey"
+            )
             && let Some(&inner) = args.first()
         {
             ty = inner;

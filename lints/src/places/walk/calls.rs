@@ -165,6 +165,15 @@ impl Walker<'_> {
 
     pub(super) fn method(&mut self, id: ExprId, recv: ExprId, name: Name, args: &[ExprId]) -> Option<Origin> {
         let target = self.types.callee(id);
+        // `CELL.replace(fresh)`: whether the method is of the cell or of the thread's key to it.
+        let cell = self.types.expr(recv).peel_refs();
+        if matches!(name.as_str(), "replace" | "set" | "take" | "swap")
+            && ["std::cell::RefCell", "std::cell::Cell", "std::thread::LocalKey"]
+                .iter()
+                .any(|c| cell.is_ext(c))
+        {
+            self.replaced(recv);
+        }
         let mut origin = self.expr(recv);
         if let Some(entry) = origin.filter(|o| o.entry) {
             if matches!(name.as_str(), "remove" | "remove_entry") {
