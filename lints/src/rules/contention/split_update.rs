@@ -71,9 +71,25 @@ fn same_place(unit: Unit<'_>, a: Guard<'_>, b: Guard<'_>) -> bool {
 fn before(unit: Unit<'_>, a: Guard<'_>, b: Guard<'_>) -> bool {
     let body = unit.a.program.body(unit.body);
     match (a.lock.site, b.lock.site) {
-        (Some(a), Some(b)) => body.expr(a).span.hi <= body.expr(b).span.lo,
+        (Some(a), Some(b)) => body.expr(a).span.hi <= body.expr(b).span.lo && reaches(body, a, b),
         _ => false,
     }
+}
+
+/// Whether the way from `a` can lead on to `b`, which stands below it: not where `a` is in another arm, or in a block
+/// that leaves.
+fn reaches(body: &Body, a: ExprId, b: ExprId) -> bool {
+    let (a, b) = (body.expr(a).span, body.expr(b).span);
+    let holds = |e: ExprId, at| body.expr(e).span.contains(at);
+    !(0..body.exprs.len() as u32).map(ExprId).any(|id| match &body.expr(id).kind {
+        ExprKind::If { then, els: Some(els), .. } => holds(*then, a) && holds(*els, b),
+        ExprKind::Match { arms, .. } => {
+            let arm = |at| arms.iter().position(|arm| holds(arm.body, at));
+            matches!((arm(a), arm(b)), (Some(x), Some(y)) if x != y)
+        }
+        ExprKind::Block(_) => holds(id, a) && !holds(id, b) && leaves(body, id),
+        _ => false,
+    })
 }
 
 fn overlap(unit: Unit<'_>, first: u32, second_site: ExprId) -> bool {
@@ -123,12 +139,38 @@ fn depends(unit: Unit<'_>, body: &Body, first: Guard<'_>, second: Guard<'_>) -> 
     // `if new != seen { *lock = new }` comes out the same whatever others did in between.
     let mentions = |cond: ExprId| mentions(cond) && !sets_if_changed(body, cond, &acts);
     // What the first region changed it owns: a state that it entered and now leaves.
-    if !decided_by(body, site, &mentions) || !self::acts(unit, body, first).is_empty() {
+    if !decided_by(body, site, &mentions) || changes(unit, body, first) {
         return None;
     }
     // Filling a gap twice costs work, not data.
     let fills = acts.iter().all(|a| a.inserts || a.overwrites && a.fills);
     Some(if fills { Split::FillOnMiss } else { Split::CheckThenAct })
+}
+
+/// Whether a region changes what it guards, or takes something out of it.
+fn changes(unit: Unit<'_>, body: &Body, guard: Guard<'_>) -> bool {
+    const LOOKS: [&str; 10] = [
+        "get_mut",
+        "iter_mut",
+        "values_mut",
+        "first_mut",
+        "last_mut",
+        "entry",
+        "as_mut",
+        "as_deref_mut",
+        "deref_mut",
+        "lock",
+    ];
+    let types = &unit.a.types[unit.body.0 as usize];
+    let takes = |id: ExprId| match &body.expr(id).kind {
+        ExprKind::Method { recv, name, .. } => {
+            types.receivers.get(&id).is_some_and(|r| r.mode == SelfMode::RefMut)
+                && !LOOKS.contains(&name.as_str())
+                && unit.derives(guard, *recv)
+        }
+        _ => false,
+    };
+    !acts(unit, body, guard).is_empty() || (0..body.exprs.len() as u32).map(ExprId).any(takes)
 }
 
 /// Variables that hold data got from under the first guard.
@@ -157,6 +199,15 @@ fn value_has(body: &Body, value: ExprId, guard: Guard<'_>) -> bool {
                 return false;
             }
             ExprKind::Closure(_) => return false,
+            // What an awaited answer was asked with is no part of it.
+            ExprKind::Await(e) if Some(*e) != guard.lock.site => match &body.expr(*e).kind {
+                ExprKind::Method { recv, .. } => {
+                    found |= value_has(body, *recv, guard);
+                    return false;
+                }
+                ExprKind::Call { .. } => return false,
+                _ => {}
+            },
             _ => found |= Some(id) == guard.lock.site,
         }
         !found
@@ -286,8 +337,9 @@ fn acts(unit: Unit<'_>, body: &Body, second: Guard<'_>) -> Vec<Act> {
                 if matches!(op, Some(Op::Insert)) {
                     found.push(Act {
                         // What is added beside the rest takes nothing away.
-                        overwrites: !name.as_str().starts_with("extend")
-                            && !name.as_str().starts_with("push"),
+                        overwrites: !["extend", "push", "append"]
+                            .iter()
+                            .any(|p| name.as_str().starts_with(p)),
                         inserts: true,
                         fills: true,
                         target: None,
