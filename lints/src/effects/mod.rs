@@ -151,6 +151,11 @@ impl Effects {
         &self.edges[ix as usize]
     }
 
+    /// Calls of a unit. O(calls of the program).
+    pub fn calls_to(&self, unit: UnitIx) -> impl Iterator<Item = &Edge> {
+        self.edges.iter().filter(move |e| e.target == unit)
+    }
+
     /// Calls out of a unit, in the order of the code.
     pub fn calls_of(&self, unit: UnitIx) -> impl Iterator<Item = &Edge> {
         self.out.get(unit.0 as usize).into_iter().flatten().map(|&e| &self.edges[e as usize])

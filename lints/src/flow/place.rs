@@ -100,20 +100,36 @@ impl Place {
             _ => None,
         });
         let mut named = fields.next();
-        if let Some((Some(owner), _)) = named
-            && program.decls.fields.get(&owner).is_some_and(|f| f.len() == 1)
-            && let Some(outer) = fields.next().filter(|f| f.0.is_some())
+        let mut part = None;
+        if let Some((Some(owner), name)) = named
+            && is_wrapper(program, owner, name)
         {
-            named = Some(outer);
+            let outer = fields.next();
+            if outer.is_some_and(|f| f.0.is_some()) || outer.is_none() && matches!(self.root, Root::Static(_))
+            {
+                named = outer;
+                part = Some((owner, name));
+            }
         }
+        let class = |what| Some(Class { what, elem, part });
         match (named, self.root) {
-            (Some((Some(owner), name)), _) => Some(Class { what: ClassOf::Field(owner, name), elem }),
+            (Some((Some(owner), name)), _) => class(ClassOf::Field(owner, name)),
             (Some((None, _)), _) => None,
-            (None, Root::Static(def)) => Some(Class { what: ClassOf::Static(def), elem }),
-            (None, Root::Local(body, local)) => Some(Class { what: ClassOf::Local(body, local), elem }),
+            (None, Root::Static(def)) => class(ClassOf::Static(def)),
+            (None, Root::Local(body, local)) => class(ClassOf::Local(body, local)),
             (None, _) => None,
         }
     }
+}
+
+/// Whether a type is there to hold what others put in it: a newtype, or a generic type whose field `name` holds what its
+/// parameter says. Two fields of such a type are two locks, whatever they have in common.
+fn is_wrapper(program: &Program, owner: DefId, name: Name) -> bool {
+    program.decls.fields.get(&owner).is_some_and(|fields| fields.len() == 1)
+        || program
+            .decls
+            .field(owner, name)
+            .is_some_and(|ty| ty.any(&mut |t| matches!(t.kind(), TyKind::Param(_))))
 }
 
 /// What a lock is, instances aside.
@@ -123,6 +139,18 @@ pub struct Class {
     pub what: ClassOf,
     /// An element of a collection there.
     pub elem: bool,
+    /// The field of the wrapper found there that holds it.
+    pub part: Option<(DefId, Name)>,
+}
+
+impl Class {
+    /// The class as the wrapper's own code names it.
+    pub fn declared(self) -> Class {
+        match self.part {
+            Some((owner, name)) => Class { what: ClassOf::Field(owner, name), elem: self.elem, part: None },
+            None => self,
+        }
+    }
 }
 
 /// The declaration a class is named by.

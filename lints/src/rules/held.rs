@@ -50,7 +50,8 @@ impl<'a> Waited<'a> {
         let program = &self.a.program;
         guard.lock.mode.is_try
             && guard.lock.place.as_ref().and_then(|p| p.class(program)).is_some_and(|class| {
-                !self.classes.get_or_init(|| self.a.effects.waited_classes(program)).contains(&class)
+                let classes = self.classes.get_or_init(|| self.a.effects.waited_classes(program));
+                !classes.contains(&class) && !classes.contains(&class.declared())
             })
     }
 }
@@ -242,6 +243,8 @@ pub(super) fn callee_name(a: &Analysis, body: BodyIx, call: ExprId) -> String {
                 ExprKind::Local(local) => a.program.body(body).local(local).name.to_string(),
                 _ => "a call".to_owned(),
             },
+            ExprKind::Local(local) => a.program.body(body).local(*local).name.to_string(),
+            ExprKind::Field { name, .. } => name.to_string(),
             ExprKind::Macro(m) => format!("{}!", m.path.segments.last().map_or("", |s| s.name.as_str())),
             _ => "a call".to_owned(),
         },

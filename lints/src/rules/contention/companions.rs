@@ -6,7 +6,7 @@ use crate::Analysis;
 use crate::flow::{Class, ClassOf};
 use crate::hir::ExprId;
 use crate::places::{PlaceKey, Use, UseKind};
-use crate::program::BodyIx;
+use crate::program::{BodyIx, DefId};
 use crate::rules::held;
 
 /// Which other locks are held, or taken, while the guard of an acquisition lives.
@@ -28,7 +28,11 @@ impl Companions {
         for unit in held::units(a) {
             let other = |ix: u32| -> Option<(ExprId, Other)> {
                 let lock = unit.guard(ix).lock;
-                let Class { what, .. } = lock.place.as_ref()?.class(&a.program)?;
+                let class = lock.place.as_ref()?.class(&a.program)?;
+                let fields = |owner: &DefId| a.program.decls.fields.get(owner).map_or(0, |f| f.len());
+                // What lies side by side in one generic type belongs together there.
+                let inner = class.part.as_ref().is_some_and(|(owner, _)| fields(owner) > 1);
+                let Class { what, .. } = if inner { class.declared() } else { class };
                 Some((lock.site?, Other { what, exclusive: lock.mode.exclusive }))
             };
             for event in unit.events() {

@@ -27,7 +27,8 @@
 //! ## Not reported
 //!
 //! Orders that a common exclusive lock serialises, second acquisitions by `try_lock`, orders seen only in tests, functions
-//! that compare before they choose which to lock first. Rings of reads alone count only where each lock is written too.
+//! that compare before they choose which to lock first, or that all callers give the same two things for the same two
+//! parameters. Rings of reads alone count only where each lock is written too.
 //!
 //! ## Known limits
 //!
@@ -39,11 +40,13 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::Analysis;
 use crate::effects::{EventEffect, Key, Kind};
 use crate::finding::{Confidence, Finding, Hop, Level, Related, Severity};
+use crate::flow::locks::arguments;
 use crate::flow::{Class, ClassOf, Held, Place, Root, Step, UnitIx, UnitKind, walk};
-use crate::hir::{BinaryOp, ExprKind};
+use crate::hir::{BinaryOp, ExprKind, LocalId};
 use crate::rule::{Group, Rule};
 use crate::rules::held::{Guard, Unit, units};
 use crate::source::Location;
+use crate::ty::TyKind;
 
 /// The declaration.
 pub const RULE: Rule = Rule {
@@ -174,13 +177,41 @@ fn two_instances(unit: Unit<'_>, first: &Place, second: &Place) -> bool {
     let (Root::Local(_, a), Root::Local(_, b)) = (first.root, second.root) else { return false };
     // Elements, parents and children have an order of their own more often than not.
     let plain = |p: &Place| !p.steps.iter().any(|s| matches!(s, Step::Elem | Step::At(_) | Step::Guarded));
+    let types = &unit.a.types[unit.body.0 as usize];
+    // What came in by value nobody else has.
+    let shared = |l: LocalId| origins.is_param(l) && !matches!(types.local(l).kind(), TyKind::Adt(..));
     a != b
         && plain(first)
         && plain(second)
         && first.steps == second.steps
-        && origins.is_param(a)
-        && origins.is_param(b)
+        && shared(a)
+        && shared(b)
         && !compares(unit)
+        && !has_roles(unit, a, b)
+}
+
+/// Whether all callers give the same two different things for the parameters `a` and `b`: these have their parts to play
+/// then, and change them nowhere.
+fn has_roles(unit: Unit<'_>, a: LocalId, b: LocalId) -> bool {
+    let cx = unit.cx();
+    let target = unit.a.flow.units.of_body(unit.body);
+    let (Some(a), Some(b)) = (cx.param_index(unit.body, a), cx.param_index(unit.body, b)) else {
+        return false;
+    };
+    let mut given: FxHashSet<(Class, Class)> = FxHashSet::default();
+    for edge in unit.a.effects.calls_to(target) {
+        let caller = unit.a.flow.units.get(edge.caller).body;
+        let args = arguments(cx, caller, edge.call);
+        let class = |i: usize| {
+            let class = cx.place(caller, *args.get(i)?)?.class(&unit.a.program)?;
+            (!class.elem && !matches!(class.what, ClassOf::Local(..))).then_some(class)
+        };
+        match (class(a), class(b)) {
+            (Some(a), Some(b)) if a != b => given.insert((a, b)),
+            _ => return false,
+        };
+    }
+    !given.is_empty() && !given.iter().any(|&(a, b)| given.contains(&(b, a)))
 }
 
 /// Whether the code compares something to choose an order.
@@ -289,7 +320,7 @@ fn report(a: &Analysis, ring: &[Class], edges: &Edges<'_>, written: &FxHashSet<C
         return None;
     }
     let reads_only = used.iter().all(|(_, s)| !s.first_exclusive && !s.second_exclusive);
-    if reads_only && !ring.iter().all(|c| written.contains(c)) {
+    if reads_only && !ring.iter().all(|c| written.contains(c) || written.contains(&c.declared())) {
         return None;
     }
     let (_, first) = *used.first()?;

@@ -161,7 +161,7 @@ fn waits_for_itself(
             {
                 true
             }
-            Some(class) => written.contains(&class),
+            Some(class) => written.contains(&class) || written.contains(&class.declared()),
             None => false,
         }
 }
