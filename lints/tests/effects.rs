@@ -53,3 +53,28 @@ fn services_in_services_stay_small() {
     assert!(most >= count, "{most}");
     assert!(most <= 9 * count, "{most}");
 }
+
+/// How many `lock-across-await` findings a text has.
+fn awaits_found(text: &str) -> usize {
+    let analysis = analyze(text);
+    let rule = uncork_lints::rules::ALL.iter().find(|r| r.id == "lock-across-await").expect("a rule of ours");
+    let mut found = Vec::new();
+    (rule.check)(&analysis, &mut found);
+    found.len()
+}
+
+#[test]
+fn what_is_given_a_database_and_awaited_waits_for_it() {
+    let head = "use sea_orm::DatabaseConnection;\nuse tokio::sync::RwLock;\n\
+                pub struct Params { values: RwLock<u32>, db: DatabaseConnection }\n\
+                pub struct Catalog { db: DatabaseConnection }\n";
+    let another = "impl Params { pub async fn set(&self) {\n    let mut values = self.values.write().await;\n    \
+                   model::Entity::find().one(&self.db).await;\n    *values += 1;\n} }\n";
+    assert_eq!(awaits_found(&format!("{head}{another}")), 1);
+    let own = "pub async fn list(catalog: &RwLock<Catalog>) {\n    let catalog = catalog.read().await;\n    \
+               model::Entity::find().all(&catalog.db).await;\n}\n";
+    assert_eq!(awaits_found(&format!("{head}{own}")), 0);
+    let none = "pub async fn list(catalog: &RwLock<Catalog>, name: &str) {\n    \
+                let catalog = catalog.read().await;\n    model::Entity::find().all(name).await;\n}\n";
+    assert_eq!(awaits_found(&format!("{head}{none}")), 0);
+}

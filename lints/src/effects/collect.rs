@@ -371,6 +371,12 @@ impl<'a> Collector<'a> {
             }
             true
         });
+        // A task's handle, the receiving end of a single answer: whoever is at the other end takes the time it takes.
+        let ty = self.ty(e).peel_refs();
+        if self.cx.program.knowledge.of(ty).is_some_and(|i| i.awaits.is_some()) {
+            let object = self.root_local(e).map_or(Object::Other, Object::Local);
+            self.direct(event, e, What::AwaitIo(object));
+        }
         let origins = self.cx.origins.get(self.cx.program, self.ix);
         for local in later {
             if let Some(init) = origins.init(local)
@@ -416,8 +422,30 @@ impl<'a> Collector<'a> {
                 }
                 true
             }
+            // Nothing is known of it but what it was given to work on.
+            Callee::Unknown if whole => {
+                if let Some(object) = self.given_handle(id) {
+                    self.direct(event, id, What::AwaitIo(object));
+                }
+                true
+            }
             _ => true,
         }
+    }
+
+    /// The database or socket that is handed to a call.
+    fn given_handle(&self, call: ExprId) -> Option<Object> {
+        let types = &self.cx.types[self.ix.0 as usize];
+        let is_handle = |&arg: &ExprId| {
+            let ty = types.expr(arg);
+            matches!(ty.kind(), TyKind::Ref(..))
+                && self.cx.program.knowledge.of(ty.peel_refs()).is_some_and(|i| i.io_object)
+        };
+        let arg = arguments(self.cx, self.ix, call)
+            .into_iter()
+            .skip(usize::from(self.is_method(call)))
+            .find(is_handle)?;
+        Some(self.root_local(arg).map_or(Object::Other, Object::Local))
     }
 
     /// Async blocks that a plain function returns: `fn f() -> impl Future { async move { … } }`.
@@ -443,29 +471,12 @@ impl<'a> Collector<'a> {
 
     /// Whether awaiting an outside call waits for I/O or without bound, and on what.
     fn awaited_io(&self, id: ExprId, path: Name, tags: Option<&Tags>) -> Option<Object> {
-        const WAITS: [&str; 14] = [
-            "tokio::fs::",
-            "tokio::net::",
-            "tokio::io::",
-            "tokio::process::",
-            "tokio::time::sleep",
-            "async_std::fs::",
-            "async_std::net::",
-            "reqwest::",
-            "sqlx::",
-            "hyper::",
-            "tokio_postgres::",
-            "redis::",
-            "tonic::",
-            "tokio::signal::",
-        ];
-        let text = path.as_str();
         let types = &self.cx.types[self.ix.0 as usize];
         let receiver = arguments(self.cx, self.ix, id).first().copied();
         let ty = types.receivers.get(&id).map(|r| r.ty);
         let object = ty.is_some_and(|t| self.cx.program.knowledge.of(t).is_some_and(|i| i.io_object));
         let blocks = tags.is_some_and(|t| t.blocks.is_some() && !t.condvar_wait);
-        if !(object || blocks || WAITS.iter().any(|p| text.starts_with(p))) {
+        if !(object || blocks || self.cx.program.knowledge.waits(path)) {
             return None;
         }
         let root = receiver.filter(|_| self.is_method(id)).and_then(|r| self.root_local(r));

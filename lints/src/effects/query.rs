@@ -8,6 +8,7 @@ use crate::hir::{ExprId, ExprKind, LocalId};
 use crate::infer::Callee;
 use crate::program::BodyIx;
 use crate::source::{Location, Span};
+use crate::ty::TyKind;
 
 /// An effect of one event, in terms of the unit that the event is in.
 #[derive(Clone, Debug)]
@@ -254,6 +255,16 @@ pub fn root_of(cx: PlaceCx<'_>, ix: BodyIx, id: ExprId) -> Option<RootOf> {
     root_at(cx, ix, id, 32)
 }
 
+/// What a buffer is around that is made of what is lent to it: `BufReader::new(&mut *stream)`.
+fn lent_to(cx: PlaceCx<'_>, ix: BodyIx, call: ExprId) -> Option<ExprId> {
+    let types = &cx.types[ix.0 as usize];
+    let ExprKind::Call { args, .. } = &cx.program.body(ix).expr(call).kind else { return None };
+    let lent = *args.first()?;
+    let (_, held) = types.expr(call).as_ext()?;
+    let view = matches!(types.expr(lent).kind(), TyKind::Ref(..)) && held.contains(&types.expr(lent));
+    (view && matches!(types.callee(call), Callee::Ext(_))).then_some(lent)
+}
+
 fn root_at(cx: PlaceCx<'_>, ix: BodyIx, id: ExprId, depth: u32) -> Option<RootOf> {
     let depth = depth.checked_sub(1)?;
     let body = cx.program.body(ix);
@@ -301,6 +312,7 @@ fn root_at(cx: PlaceCx<'_>, ix: BodyIx, id: ExprId, depth: u32) -> Option<RootOf
         }
         ExprKind::Call { args, .. } => match types.callee(id) {
             Callee::Ext(path) if path.as_str().ends_with("::clone") => root_at(cx, ix, *args.first()?, depth),
+            _ if lent_to(cx, ix, id).is_some() => root_at(cx, ix, lent_to(cx, ix, id)?, depth),
             _ if cx.facts.holds_guard(types.expr(id)) => Some(RootOf::Guard(id)),
             _ => Some(RootOf::Expr(id)),
         },

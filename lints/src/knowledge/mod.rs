@@ -29,6 +29,8 @@ pub struct Knowledge {
     pub type_aliases: FxHashMap<Name, (Vec<Name>, Ty)>,
     /// Effects of everything below a path prefix that is not listed.
     pub prefixes: Vec<(String, Tags)>,
+    /// Prefixes of paths of what waits for I/O or without bound where it is awaited.
+    pub waits: Vec<String>,
     /// Macro effects by last path segment: `println` → stdio.
     pub macros: FxHashMap<Name, Tags>,
 }
@@ -165,6 +167,8 @@ pub struct Tags {
     pub maps_guard: bool,
     /// Blocks only where the channel was made with a capacity: its sender's type does not tell.
     pub if_bounded: bool,
+    /// Awaiting it waits for I/O, the clock, or somebody else without bound.
+    pub waits: bool,
 }
 
 /// How a call blocks.
@@ -271,6 +275,12 @@ impl Knowledge {
         }
         let (ty, method) = path.cut()?;
         self.types.get(&ty)?.methods.get(&method)
+    }
+
+    /// Whether awaiting what a callee returns waits for I/O or without bound.
+    pub fn waits(&self, path: Name) -> bool {
+        self.callee(path).is_some_and(|f| f.tags.waits)
+            || self.waits.iter().any(|prefix| path.as_str().starts_with(prefix.as_str()))
     }
 
     /// What a callee does, by path; falls back to the prefix table (`std::fs::*`).

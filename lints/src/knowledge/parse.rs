@@ -39,6 +39,9 @@ pub struct KnowledgeFile {
     /// Path prefix = tags of all functions below it that are not listed.
     #[serde(default)]
     prefix: FxHashMap<String, String>,
+    /// Prefixes of paths of what waits for I/O or without bound where it is awaited, methods of types included.
+    #[serde(default)]
+    waits: Vec<String>,
     /// Macro name = tags.
     #[serde(default, rename = "macro")]
     macros: FxHashMap<String, String>,
@@ -186,6 +189,7 @@ fn add_file(knowledge: &mut Knowledge, file: &KnowledgeFile, shorts: &Shorts) ->
         knowledge.prefixes.push((prefix.clone(), tags(&words)?));
     }
     knowledge.prefixes.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then(a.0.cmp(&b.0)));
+    knowledge.waits.extend_from_slice(&file.waits);
     for (name, words) in &file.macros {
         let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
         knowledge.macros.insert(Name::new(name), tags(&words)?);
@@ -317,6 +321,7 @@ fn tags(words: &[String]) -> Result<Tags, String> {
             "unlocks" => tags.unlocks = true,
             "maps-guard" => tags.maps_guard = true,
             "if-bounded" => tags.if_bounded = true,
+            "waits" => tags.waits = true,
             "get" => tags.op = Some(Op::Get),
             "get-mut" => tags.op = Some(Op::GetMut),
             "insert" => tags.op = Some(Op::Insert),

@@ -310,17 +310,24 @@ impl Builder<'_> {
         let body = self.cx.body;
         let mut found = None;
         walk::for_each_below(body, future, &mut |e| {
-            if found.is_some() || walk::own_body(body, e).is_some() {
+            if matches!(found, Some(Origin::Acquire(_))) || walk::own_body(body, e).is_some() {
                 return false;
             }
-            if !matches!(body.expr(e).kind, ExprKind::Call { .. } | ExprKind::Method { .. }) {
-                return true;
+            match body.expr(e).kind {
+                ExprKind::Call { .. } | ExprKind::Method { .. } => {}
+                // Over before the outer future begins.
+                ExprKind::Await(_) => return false,
+                _ => return true,
             }
             match self.cx.types.callee(e) {
+                // In the arguments of a call too: `in_time(lock.lock(), limit).await`.
                 Callee::Ext(path) if self.cx.facts.tags(path).is_some_and(|t| t.acquire.is_some()) => {
-                    found = Some(Origin::Acquire(e));
+                    let future = matches!(self.cx.types.expr(e).kind(), TyKind::Future(_));
+                    if found.is_none() || future {
+                        found = Some(Origin::Acquire(e));
+                    }
                 }
-                Callee::Fn(_) | Callee::Virtual(_) => found = Some(Origin::Call(e)),
+                Callee::Fn(_) | Callee::Virtual(_) if found.is_none() => found = Some(Origin::Call(e)),
                 _ => {}
             }
             true

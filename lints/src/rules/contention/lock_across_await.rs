@@ -33,7 +33,8 @@
 //!
 //! ## Known limits
 //!
-//! References into a concurrent map are reported by `shard-guard-reentry`.
+//! References into a concurrent map are reported by `shard-guard-reentry`. Under an async lock, awaiting what a crate
+//! outside does counts only where the knowledge files name it, or where it is given a database or socket to work on.
 
 use rustc_hash::FxHashSet;
 
@@ -154,6 +155,11 @@ fn own(unit: Unit<'_>, guard: Guard<'_>, effect: &EventEffect, object: Object) -
     if let Object::Local(local) | Object::Generic(local) = object
         && guard.flow.locals.contains(&local)
     {
+        return true;
+    }
+    // A sender, a signal: the lock is there for the one call.
+    let on = unit.arguments(effect.call).first().copied().unwrap_or(effect.call);
+    if effect.through.is_none() && unit.derives(guard, on) {
         return true;
     }
     facts.io_class(guard.lock.guarded) != IoClass::Memory

@@ -32,7 +32,8 @@
 //!
 //! The guarded value is itself the file, socket, process or database handle, or a type that owns one, and the operation
 //! is its own (`Mutex<File>`, `Mutex<Connection>`, `RwLock<PageManager>`). A guard already dropped or lent back
-//! (`unlocked`, a condition variable's wait). What only a spawned thread or task does. Readers and writers in memory.
+//! (`unlocked`, a condition variable's wait). What a function below runs once in the life of the process
+//! (`OnceLock::get_or_init`). What only a spawned thread or task does. Readers and writers in memory.
 //! `print!`, logging.
 //!
 //! ## Known limits
