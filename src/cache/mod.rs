@@ -34,6 +34,8 @@ const HISTORY: &str = "history";
 /// The folder `uncork` in cargo's target directory.
 pub(crate) struct Cache {
     folder: Utf8PathBuf,
+    /// Most bytes of findings.
+    bytes: u64,
     verbose: bool,
     quiet: bool,
 }
@@ -64,7 +66,7 @@ pub(crate) struct Recalled {
 impl Cache {
     /// The cache in a folder, which need not exist. Tells nothing if `quiet`, and also what is no defect if `verbose`.
     pub(crate) fn new(folder: Utf8PathBuf, verbose: bool, quiet: bool) -> Cache {
-        Cache { folder, verbose, quiet }
+        Cache { folder, bytes: BYTES, verbose, quiet }
     }
 
     /// What is known of a request, and of the runs with these `options`.
@@ -118,19 +120,19 @@ impl Cache {
         entry: Option<&Entry>,
     ) -> Result<(), Error> {
         let mut batch = WriteBatch::new();
-        if let Some(kept) = kept.filter(|k| k.len() as u64 <= BYTES / 2) {
+        if let Some(kept) = kept.filter(|k| k.len() as u64 <= self.bytes / 2) {
             let (found, slots) = (db.table(FOUND)?, db.table(KEPT)?);
             let own = request.to_be_bytes();
             let mut others: Vec<(Slot, [u8; 16])> = Vec::new();
             for row in slots.iter()? {
                 let (key, value) = row?;
                 let Ok(key) = <[u8; 16]>::try_from(&key[..]) else { continue };
-                let unknown = Slot { time: 0, bytes: BYTES };
+                let unknown = Slot { time: 0, bytes: self.bytes };
                 others.push((postcard::from_bytes(&value).unwrap_or(unknown), key));
             }
             others.retain(|(_, key)| *key != own);
             others.sort_by_key(|(slot, _)| std::cmp::Reverse(slot.time));
-            let mut room = BYTES - kept.len() as u64;
+            let mut room = self.bytes - kept.len() as u64;
             for (nth, (slot, key)) in others.iter().enumerate() {
                 match room.checked_sub(slot.bytes).filter(|_| nth + 1 < SLOTS) {
                     Some(left) => room = left,
@@ -241,6 +243,7 @@ mod tests {
     #[test]
     fn findings_of_few_requests_are_kept() {
         let (_keep, cache) = cache();
+        let cache = Cache { bytes: 4096, ..cache };
         let db = store::open(&cache.folder, true, true).expect("it opens");
         for request in 0..3 * SLOTS as u128 {
             cache.write(&db, request, Some(b"findings"), None).expect("written");
@@ -249,7 +252,7 @@ mod tests {
         let newest = 3 * SLOTS as u128 - 1;
         assert!(db.table(FOUND).and_then(|t| t.get(&newest.to_be_bytes())).expect("read").is_some());
         // Large ones push out the others.
-        let large = vec![7; (BYTES / 2) as usize];
+        let large = vec![7; (cache.bytes / 2) as usize];
         for request in [1000_u128, 1001, 1002] {
             cache.write(&db, request, Some(&large), None).expect("written");
         }
