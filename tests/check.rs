@@ -486,3 +486,16 @@ fn a_format_of_fix_needs_a_dry_run() {
     let ran = two_files().run(&["fix", "--format", "json"]);
     ran.fails_with(&["--diff"]);
 }
+
+#[test]
+fn what_a_handler_is_given_is_known_through_its_pattern() {
+    let source = "use std::sync::{Arc, Mutex};\n\nuse axum::Json as AxumJson;\nuse axum::extract::State;\n\n\
+                  pub struct App {\n    total: Mutex<u64>,\n}\n\npub struct Add {\n    lock: Mutex<u64>,\n}\n\n\
+                  pub async fn add(State(app): State<Arc<App>>, AxumJson(add): AxumJson<Add>) {\n    \
+                  *app.total.lock().unwrap() += 1;\n    *add.lock.lock().unwrap() += 1;\n}\n";
+    let world = World::new(&[
+        ("Cargo.toml", &format!("{}\n[dependencies]\naxum = \"0.8\"\n", manifest("demo"))),
+        ("src/lib.rs", source),
+    ]);
+    assert_eq!(world.found(&[]), ["src/lib.rs:15 lock-unwrap", "src/lib.rs:16 lock-unwrap"]);
+}

@@ -208,8 +208,11 @@ impl Cx<'_> {
     fn variant_fields_known(&mut self, ext: Name, variant: &str, args: &[Ty]) -> Vec<(Name, Ty)> {
         let kb = self.kb;
         let Some(info) = kb.types.get(&ext) else { return vec![] };
-        // Variants of outside enums are listed as associated functions: `Occupied(OccupiedEntry<K, V>) -> Self`.
-        let Some(f) = info.methods.get(&Name::new(variant)).filter(|f| f.self_mode.is_none()) else {
+        // Variants of outside enums are listed as associated functions: `Occupied(OccupiedEntry<K, V>) -> Self`; so is
+        // a tuple struct's own constructor, whatever it is called here.
+        let listed = |name: &str| info.methods.get(&Name::new(name)).filter(|f| f.self_mode.is_none());
+        let own = ext.as_str().rsplit("::").next().unwrap_or_default();
+        let Some(f) = listed(variant).or_else(|| listed(own)) else {
             return vec![];
         };
         let subst = Subst::pair(info.params.iter().copied(), args);
