@@ -236,6 +236,23 @@ fn rustc_decides() {
 }
 
 #[test]
+fn what_no_compiler_has_seen_is_taken_back() {
+    let tree = Tree::new(&[
+        ("Cargo.toml", MANIFEST),
+        ("src/lib.rs", "#[cfg(feature = \"never\")]\nmod other;\n\npub fn a() -> u32 {\n    10\n}\n"),
+        ("src/other.rs", "pub fn b() -> u32 {\n    20\n}\n"),
+    ]);
+    let mut cargo = cargo(&tree, Verify::Check);
+    let mut plan = replacing(&["src/lib.rs", "src/other.rs"], &[("10", "11"), ("20", "21")]);
+    let proof = prove(&tree, &mut plan, Some(&mut cargo)).unwrap();
+    assert_eq!(names(&proof), ["src/other.rs:2 20"]);
+    assert!(proof.backed_out[0].words.starts_with("src/other.rs is not part of this build"));
+    assert!(tree.read("src/lib.rs").contains("11"));
+    assert_eq!(tree.read("src/other.rs"), "pub fn b() -> u32 {\n    20\n}\n");
+    assert_eq!(proof.verified, Verified::Clean);
+}
+
+#[test]
 fn a_dependent_package_is_checked_too() {
     let tree = Tree::new(&[
         ("Cargo.toml", "[workspace]\nmembers = [\"low\", \"high\"]\nresolver = \"2\"\n"),

@@ -12,7 +12,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::diagnostics::{Outcome, Problem};
 use super::prove::Checker;
-use super::{Verify, VerifyError, Workspace, tests_run};
+use super::{Verify, VerifyError, Workspace, read, tests_run};
 
 /// How cargo is run.
 #[derive(Clone, Debug)]
@@ -105,14 +105,25 @@ impl Cargo {
         }
     }
 
-    fn check_once(&mut self, scope: &[String]) -> Result<Result<Outcome, String>, VerifyError> {
+    fn check_once(
+        &mut self,
+        scope: &[String],
+        changed: &[Utf8PathBuf],
+    ) -> Result<Result<Outcome, String>, VerifyError> {
         let mut arguments = vec!["check", "--message-format=json", "--keep-going"];
         if self.all_targets {
             arguments.push("--all-targets");
         }
         arguments.extend(scope.iter().map(String::as_str));
         let ran = self.run(&arguments, &self.options.arguments.clone())?;
-        Ok(Outcome::from_cargo(&ran.stdout).ok_or(ran.stderr))
+        let outcome = Outcome::from_cargo(&ran.stdout).map(|mut outcome| {
+            // Where there are errors, what was not made cannot say what it was made of.
+            if outcome.is_clean() {
+                outcome.problems = read::unread(&ran.stdout, &self.workspace.root, changed);
+            }
+            outcome
+        });
+        Ok(outcome.ok_or(ran.stderr))
     }
 
     fn run(&self, arguments: &[&str], more: &[String]) -> Result<Ran, VerifyError> {
@@ -177,13 +188,15 @@ impl Checker for Cargo {
         if scope.is_empty() {
             return Ok(Outcome::default());
         }
-        let first = self.check_once(&scope)?;
+        // Before any change there is nothing that must have been read.
+        let judged = if baseline { &[] } else { changed };
+        let first = self.check_once(&scope, judged)?;
         match first {
             Ok(outcome) => Ok(outcome),
             Err(_) if baseline && self.all_targets => {
                 // A dev-dependency out of reach must not keep the rest from being verified.
                 self.all_targets = false;
-                self.check_once(&scope)?.map_err(VerifyError::Baseline)
+                self.check_once(&scope, judged)?.map_err(VerifyError::Baseline)
             }
             Err(words) if baseline => Err(VerifyError::Baseline(words)),
             Err(words) => Ok(Outcome {

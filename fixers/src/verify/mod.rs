@@ -7,6 +7,7 @@ mod cargo;
 mod diagnostics;
 mod packages;
 mod prove;
+mod read;
 mod tests_run;
 
 use std::time::Duration;
