@@ -184,7 +184,11 @@ impl Driver<'_> {
                 return end(overlay, applied, refused, stopped);
             }
             let mut accepted = Vec::new();
-            for change in resolve(candidates, self.least).accepted {
+            let resolved = resolve(candidates, self.least);
+            for (change, why) in &resolved.broken {
+                refused.extend(refusal(change, why.clone()));
+            }
+            for change in resolved.accepted {
                 if stopped == Some(Stopped::Quit) || skipped.contains(&change.id()) {
                     continue;
                 }
