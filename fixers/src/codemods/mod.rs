@@ -4,7 +4,9 @@
 //! the place in the way. It never guesses: what it does not understand it refuses.
 
 mod clone_in_loop;
+mod duplicate_manager;
 mod end_region;
+mod imports;
 mod lock_unwrap;
 mod shared_map;
 mod text;
@@ -29,6 +31,7 @@ type Codemod = fn(&mut Context<'_>, &[&Finding], &mut Plan);
 /// The rules with a codemod. The order is that of planning and does not matter otherwise.
 const CODEMODS: &[(&str, Codemod)] = &[
     ("clone-in-loop", clone_in_loop::plan),
+    ("duplicate-manager", duplicate_manager::plan),
     ("lock-across-await", end_region::plan),
     ("lock-across-io", end_region::plan),
     ("lock-reacquired", end_region::plan),

@@ -1,8 +1,8 @@
 //! The declaration, its initialisers, and the imports that come and go with them.
 
-use uncork_lints::hir::{ExprId, ExprKind, FieldDecl, Import, ItemKind, TypeKind, TypeRef};
+use uncork_lints::hir::{ExprId, ExprKind, FieldDecl, Import, ItemKind, Path, TypeKind, TypeRef};
 use uncork_lints::name::Name;
-use uncork_lints::program::{BodyIx, DefId, Program};
+use uncork_lints::program::{BodyIx, DefId, ModIx, Program, Res};
 use uncork_lints::source::{FileId, Span};
 use uncork_lints::ty::TyKind;
 
@@ -62,16 +62,18 @@ impl<'a> Migration<'_, 'a> {
         let locked = self.held == Held::Locked;
         let map_names: &[&str] =
             if self.held == Held::Concurrent { &["DashMap"] } else { &["HashMap", "HashSet"] };
+        let module = program.def(def).module;
         let mut here = ty.ok_or_else(odd)?;
         loop {
             let (name, args) = last(here).ok_or_else(odd)?;
+            let name = self.outside_name(module, name);
             let outermost = if locked { &LOCKS[..] } else { map_names };
-            if outermost.contains(&name.as_str()) {
+            if outermost.contains(&name) {
                 break;
             }
             match args {
-                [inner, ..] if WRAPPERS.contains(&name.as_str()) => {
-                    self.in_handle |= matches!(name.as_str(), "Arc" | "Rc");
+                [inner, ..] if WRAPPERS.contains(&name) => {
+                    self.in_handle |= matches!(name, "Arc" | "Rc");
                     here = inner;
                 }
                 _ if locked => return Err(blocked("the declaration hides the lock behind an alias", ty)),
@@ -87,13 +89,13 @@ impl<'a> Migration<'_, 'a> {
             }
         };
         let (map_name, map_args) = last(map).ok_or_else(odd)?;
-        if !map_names.contains(&map_name.as_str()) {
+        if !map_names.contains(&self.outside_name(module, map_name)) {
             return Err(blocked("the declaration hides the map behind an alias", ty));
         }
         if map_args.len() != if self.set { 1 } else { 2 } {
             return Err(blocked("the map has a hasher of its own", ty));
         }
-        let mutex = last(here).is_some_and(|(n, _)| n.as_str() == "Mutex");
+        let mutex = last(here).is_some_and(|(n, _)| self.outside_name(module, n) == "Mutex");
         self.values_shareable(mutex && !self.to.keeps_lock(), ty, file)?;
         if self.to.is_cache() {
             self.cache_can_stand_there(file)?;
@@ -106,6 +108,26 @@ impl<'a> Migration<'_, 'a> {
         let edit = self.cx.edit(file, goes, text);
         self.edits.push(edit);
         Ok(())
+    }
+
+    /// What a type from outside is called where it comes from: `RwLock` for `use parking_lot::RwLock as PRwLock`.
+    fn outside_name(&self, module: ModIx, name: Name) -> &'a str {
+        let names = &self.cx.analysis.program.module(module).names;
+        match names.get(&name).and_then(|n| n.types) {
+            Some(Res::Ext(path)) => path.as_str().rsplit("::").next().unwrap_or_default(),
+            _ => name.as_str(),
+        }
+    }
+
+    /// The segments of a path, its type by the name it has where it comes from.
+    fn plain_names(&self, body: BodyIx, path: &Path) -> Vec<&'a str> {
+        let program = &self.cx.analysis.program;
+        let module = program.def(program.body_info(body).owner).module;
+        let mut names: Vec<&'a str> = path.segments.iter().map(|s| s.name.as_str()).collect();
+        if let [ty, _] = &mut names[..] {
+            *ty = self.outside_name(module, Name::new(ty));
+        }
+        names
     }
 
     /// A mutex asks only that values can be sent; shards are read by many at once.
@@ -173,7 +195,7 @@ impl<'a> Migration<'_, 'a> {
                 let ExprKind::Path(path) = &hir.expr(*callee).kind else {
                     return self.blocked(body, value, "the map is made in a way that is not understood");
                 };
-                let names: Vec<&str> = path.segments.iter().map(|s| s.name.as_str()).collect();
+                let names = self.plain_names(body, path);
                 match (names.as_slice(), &args[..]) {
                     ([.., "default"], []) if self.to.is_cache() => self.made_by_default(body, value),
                     ([.., "Default", "default"] | ["default"], []) => Ok(()),
@@ -347,7 +369,7 @@ impl<'a> Migration<'_, 'a> {
         if let ExprKind::Call { callee, args } = &inner_expr.kind
             && let ExprKind::Path(path) = &hir.expr(*callee).kind
         {
-            let names: Vec<&str> = path.segments.iter().map(|s| s.name.as_str()).collect();
+            let names = self.plain_names(body, path);
             let text = match (names.as_slice(), &args[..]) {
                 ([.., "HashMap" | "HashSet", "new"], []) => Some(format!("{name}::new()")),
                 ([.., "HashMap" | "HashSet" | "Default", "default"], []) => {

@@ -149,7 +149,11 @@ impl<'a> Migration<'_, 'a> {
             operations.push(one);
         }
         self.mentioned.extend(operations.iter().map(|&id| (body, id)));
-        self.one_operation(body, place, &operations, head, end)?;
+        if self.claimed(body, &place_text, &operations)? {
+            operations.clear();
+        } else {
+            self.one_operation(body, place, &operations, head, end)?;
+        }
 
         let removed = match statement {
             true => text::removal(self.cx.text(self.cx.analysis.program.body_info(body).file), head),

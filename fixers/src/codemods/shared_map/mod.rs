@@ -7,6 +7,7 @@
 
 pub(super) mod cache;
 mod chain;
+mod claim;
 mod decl;
 mod entry;
 mod extent;
@@ -99,6 +100,8 @@ pub(super) struct Migration<'c, 'a> {
     aliases: Vec<(BodyIx, LocalId)>,
     /// Places where an iteration no longer sees one state, or several reads no longer agree.
     loosened: Vec<Location>,
+    /// Inserts that go through the entry that was checked.
+    claims: Vec<Location>,
     /// How many operations were rewritten.
     operations: usize,
     /// Functions that reach the place, sorted.
@@ -119,7 +122,7 @@ fn migrate<'a>(cx: &mut Context<'a>, index: &Index<'a>, finding: &Finding) -> Re
     let mut migration = Migration::new(cx, index, target, ty, to, krate).map_err(|b| blocked(cx, b))?;
     migration.run().map_err(|b| blocked(cx, b))?;
 
-    let safe = migration.loosened.is_empty();
+    let safe = migration.loosened.is_empty() && migration.claims.is_empty();
     let applicability = if safe { Applicability::Safe } else { Applicability::Unsafe };
     let name = finding.facts.iter().find(|(k, _)| k == "place").map_or("the map", |(_, v)| v.as_str());
     let title = format!(
@@ -130,21 +133,38 @@ fn migrate<'a>(cx: &mut Context<'a>, index: &Index<'a>, finding: &Finding) -> Re
             n => format!("{n} operations"),
         }
     );
-    let caveat = (!safe).then(|| {
-        let first = migration.loosened.first().map(|&at| cx.at_line(at)).unwrap_or_default();
-        let count = migration.loosened.len();
-        format!(
-            "{count} {} through the whole map or more than once, and may now see it change meanwhile ({first}{})",
-            if count == 1 { "place reads" } else { "places read" },
-            if count > 1 { ", …" } else { "" }
-        )
-    });
+    let caveat = (!safe).then(|| caveat(cx, &migration));
     let edits = std::mem::take(&mut migration.edits);
     let mut change = cx.change(finding, title, applicability);
     change.caveat = caveat;
     change.edits = dedup(edits);
     change.manifest = manifest;
     Ok(change)
+}
+
+/// How behaviour may differ, in one line.
+fn caveat(cx: &Context<'_>, migration: &Migration<'_, '_>) -> String {
+    let listed = |places: &[Location]| {
+        let first = places.first().map(|&at| cx.at_line(at)).unwrap_or_default();
+        format!("({first}{})", if places.len() > 1 { ", …" } else { "" })
+    };
+    let mut parts = Vec::new();
+    let (count, claims) = (migration.loosened.len(), migration.claims.len());
+    if count > 0 {
+        let places = if count == 1 { "place reads" } else { "places read" };
+        parts.push(format!(
+            "{count} {places} through the whole map or more than once, and may now see it change meanwhile {}",
+            listed(&migration.loosened)
+        ));
+    }
+    if claims > 0 {
+        let places = if claims == 1 { "place checks and inserts" } else { "places check and insert" };
+        parts.push(format!(
+            "{claims} {places} through one entry, which keeps others from its shard alone {}",
+            listed(&migration.claims)
+        ));
+    }
+    parts.join("; ")
 }
 
 fn dedup(mut edits: Vec<Edit>) -> Vec<Edit> {
@@ -258,6 +278,7 @@ impl<'c, 'a> Migration<'c, 'a> {
             edits: Vec::new(),
             aliases: Vec::new(),
             loosened: Vec::new(),
+            claims: Vec::new(),
             operations: 0,
             touching: Vec::new(),
             mentioned: FxHashSet::default(),

@@ -37,7 +37,7 @@ use rustc_hash::FxHashMap;
 use crate::Analysis;
 use crate::finding::{Applicability, Confidence, Finding, Level, Severity};
 use crate::flow::UnitKind;
-use crate::hir::{ExprKind, ItemKind, SelfParam, Stmt, Visibility};
+use crate::hir::{ExprKind, ItemKind, PatKind, SelfParam, Stmt, Visibility};
 use crate::knowledge::{Container, Op};
 use crate::places::{PlaceKey, Shape, Use, UseKind, opened, shape};
 use crate::program::{BodyIx, DefId, DefKind, Program};
@@ -176,7 +176,7 @@ fn judge(cx: &Analysis, callers: &Callers, candidate: &Candidate, out: &mut Vec<
     }
     let named = ["cache", "memo", "history", "interner"].iter().any(|w| candidate.words.contains(w));
     let on_demand = grows.iter().any(|g| {
-        g.kind == UseKind::Op(Op::Entry)
+        (g.kind == UseKind::Op(Op::Entry) && !refuses_what_is_there(program, g))
             || asks_and_inserts(program, shape.container, g)
             || production.iter().any(|u| {
                 u.body == g.body && matches!(u.kind, UseKind::Op(Op::Get | Op::GetMut)) && u.expr < g.expr
@@ -286,6 +286,24 @@ fn asks_and_inserts(program: &Program, container: Option<Container>, one: &Use) 
                 .any(|s| matches!(s, Stmt::Expr { expr, semi: true, .. } if *expr == one.expr)),
             _ => false,
         })
+}
+
+/// `let Entry::Vacant(entry) = map.entry(key) else { … }`: a plain insert that reports what is there already.
+fn refuses_what_is_there(program: &Program, one: &Use) -> bool {
+    let body = program.body(one.body);
+    let vacant = |pat| match &body.pat(pat).kind {
+        PatKind::TupleStruct { path, .. } => {
+            path.segments.last().is_some_and(|s| s.name.as_str() == "Vacant")
+        }
+        _ => false,
+    };
+    body.exprs.iter().any(|e| match &e.kind {
+        ExprKind::Block(block) => block.stmts.iter().any(|s| match s {
+            Stmt::Let { pat, init: Some(init), els: Some(_), .. } => *init == one.expr && vacant(*pat),
+            _ => false,
+        }),
+        _ => false,
+    })
 }
 
 /// Who calls what outside tests.
