@@ -227,7 +227,9 @@ impl Members<'_, '_> {
             }
         }
         for (file, spans) in gone {
-            edits.extend(joined(spans).into_iter().map(|span| self.cx.edit(file, span, "")));
+            let text = self.cx.text(file);
+            let whole = joined(spans).into_iter().map(|span| at_block_begin(text, span));
+            edits.extend(whole.map(|span| self.cx.edit(file, span, "")));
         }
     }
 
@@ -404,4 +406,16 @@ fn item_removal(text: &str, span: Span) -> Span {
         return Span::new(lines.lo, lines.hi + below.len() as u32 + 1);
     }
     lines
+}
+
+/// Where nothing is left above in its block, the blank line below goes too.
+fn at_block_begin(text: &str, span: Span) -> Span {
+    let before = text.get(..span.lo as usize).unwrap_or("");
+    let after = text.get(span.hi as usize..).unwrap_or("");
+    match after.split_once('\n') {
+        Some((blank, _)) if blank.trim().is_empty() && before.trim_end().ends_with('{') => {
+            Span::new(span.lo, span.hi + blank.len() as u32 + 1)
+        }
+        _ => span,
+    }
 }
