@@ -43,10 +43,10 @@ pub(crate) struct FixArgs {
     #[arg(long, help_heading = "Fixing", conflicts_with = "interactive")]
     diff: bool,
     /// With --diff, print a report of the findings with their fixes in this format instead
-    #[arg(long, value_name = "FORMAT", value_parser = args::format_parser(), requires = "diff", help_heading = "Output")]
+    #[arg(long, value_name = "FORMAT", value_parser = args::format_parser(), help_heading = "Output")]
     format: Option<String>,
     /// With --diff, write to a file
-    #[arg(short, long, value_name = "FILE", requires = "diff", help_heading = "Output")]
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     output: Option<Utf8PathBuf>,
     /// Show each change and ask
     #[arg(short, long, help_heading = "Fixing")]
@@ -97,6 +97,10 @@ pub(crate) fn run(args: &FixArgs) -> Result<ExitCode, Error> {
         return Err(Error::Usage(
             "standard input cannot be fixed; name a file, a folder or a project".into(),
         ));
+    }
+    if !args.diff && (args.format.is_some() || args.output.is_some()) {
+        let option = if args.format.is_some() { "--format" } else { "--output" };
+        return Err(Error::Usage(format!("`{option}` reports what would be done: add `--diff`")));
     }
     for rule in &args.rules {
         if !codemods::fixable().any(|known| known == rule) {
