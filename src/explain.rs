@@ -53,12 +53,13 @@ fn list<'r>(rules: impl Iterator<Item = &'r &'static Rule>) -> Result<ExitCode, 
 fn page(rule: &Rule, width: usize) -> String {
     let fix = rule.fix.map_or("none".to_owned(), |a| format!("{a:?}").to_lowercase());
     let facts = format!(
-        "**{}**\n\ngroup {}, level {}, severity {}, fix {fix}, since {}\n\n",
+        "**{}**\n\ngroup {}, level {}, severity {}, fix {fix}, since {}\n\n{}",
         rule.id,
         rule.group.name(),
         format!("{:?}", rule.level).to_lowercase(),
         format!("{:?}", rule.severity).to_lowercase(),
-        rule.since
+        rule.since,
+        rule.evidence().map_or(String::new(), |e| format!("evidence: {}\n\n", e.shown()))
     );
     markdown::render(&(facts + &rule.docs()), width)
 }

@@ -20,6 +20,9 @@ fn every_rule_is_listed_and_explained() {
         assert_eq!(page.status, 0, "{page:?}");
         assert!(page.out.starts_with(rule.id), "{page:?}");
         assert!(page.out.contains("Why it is bad"), "{}: {page:?}", rule.id);
+        let evidence = rule.evidence().expect("every rule was measured").shown();
+        let words = page.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains(&format!("evidence: {evidence}")), "{}: {page:?}", rule.id);
         assert!(!page.out.contains("```") && !page.out.contains('\u{1b}'), "{}", rule.id);
     }
 }

@@ -8,6 +8,7 @@ pub mod clones;
 pub mod config;
 pub mod discover;
 pub mod effects;
+pub mod evidence;
 pub mod finding;
 pub mod flow;
 pub mod hir;

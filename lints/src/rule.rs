@@ -1,5 +1,6 @@
 //! What a rule is: its declaration, and how its documentation is read from its own source file.
 
+use crate::evidence::Evidence;
 use crate::finding::{Applicability, Level, Severity};
 
 /// The rule groups of the catalogue.
@@ -73,6 +74,11 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// What was measured for it.
+    pub fn evidence(&self) -> Option<&'static Evidence> {
+        crate::evidence::of(self.id)
+    }
+
     /// The documentation as Markdown: the leading `//!` lines of the rule's file. First line is `# id`-less prose.
     pub fn docs(&self) -> String {
         let mut out = String::new();

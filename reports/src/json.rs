@@ -5,6 +5,7 @@ use std::io;
 
 use camino::Utf8Path;
 use serde::Serialize;
+use uncork_lints::evidence::{self, Verdict};
 use uncork_lints::finding::{Applicability, Confidence, Finding, Level, Severity};
 use uncork_lints::source::{Location, SourceFile};
 
@@ -169,6 +170,13 @@ struct RuleObject<'a> {
     level: Level,
     severity: Severity,
     fixable: usize,
+    evidence: Option<EvidenceObject>,
+}
+
+#[derive(Serialize)]
+struct EvidenceObject {
+    verdict: Verdict,
+    line: &'static str,
 }
 
 /// What is said of a finding besides itself, by rule or fingerprint.
@@ -335,6 +343,7 @@ fn summary<'a>(input: &ReportInput<'a>) -> SummaryObject<'a> {
                 level: t.level,
                 severity: t.severity,
                 fixable: t.fixable,
+                evidence: evidence::of(t.rule).map(|e| EvidenceObject { verdict: e.verdict, line: e.line }),
             })
             .collect(),
         files: s.files,

@@ -11,6 +11,7 @@ use std::io;
 
 use camino::Utf8Path;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use uncork_lints::evidence::Evidence;
 use uncork_lints::finding::{Confidence, Finding, Level, Severity};
 use uncork_lints::rule::Rule;
 use uncork_lints::source::{FileId, Location, SourceFile};
@@ -124,6 +125,7 @@ fn descriptor(rule: &Rule) -> Descriptor<'static> {
                 Severity::Low => "recommendation",
             },
             severity: tally::severity_name(rule.severity),
+            evidence: rule.evidence().map(Evidence::shown),
             tags: vec!["performance", "rust", rule.group.name()],
         },
     }

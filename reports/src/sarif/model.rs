@@ -78,6 +78,8 @@ pub(crate) struct RuleProperties {
     #[serde(rename = "problem.severity")]
     pub(crate) problem_severity: &'static str,
     pub(crate) severity: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) evidence: Option<String>,
     pub(crate) tags: Vec<&'static str>,
 }
 
