@@ -12,7 +12,7 @@ pub(super) const ALL: &[Evidence] = &[
     Evidence {
         rule: "lock-across-io",
         verdict: Verdict::Faster,
-        line: "5.5 × the durable writes at 8 threads, a page of 4 KiB each",
+        line: "23.4 × the durable writes at 8 threads, a page of 4 KiB each",
     },
     Evidence {
         rule: "lock-across-await",
@@ -42,27 +42,27 @@ pub(super) const ALL: &[Evidence] = &[
     Evidence {
         rule: "unbounded-cache",
         verdict: Verdict::Smaller,
-        line: "memory in use: 309 MiB before, 4.2 MiB after at 1 thread, after 1,000,000 different keys",
+        line: "memory in use: 309 MiB before, 4.2 MiB after, 74.4 × less (after 1,000,000 different keys)",
     },
     Evidence {
         rule: "clone-in-loop",
         verdict: Verdict::Faster,
-        line: "time an item: 238 ns before, 39.9 ns after at 1 thread, a collection that is dead after the loop, taken apart instead",
+        line: "time an item: 153 ns before, 44.5 ns after, 3.4 × less (a collection that is dead after the loop, taken apart instead)",
     },
     Evidence {
         rule: "duplicate-manager",
         verdict: Verdict::Smaller,
-        line: "lines of code: 150 before, 63 after at 1 thread, three copies",
+        line: "lines of code: 150 before, 63 after, 2.4 × less (three copies)",
     },
     Evidence {
         rule: "duplicate-method",
         verdict: Verdict::Neither,
-        line: "neither faster nor safer on its own fixture: lines of code, 55 before, 59 after at 1 thread, three copies",
+        line: "neither faster, safer nor smaller on its own fixture: lines of code: 55 before, 59 after (three copies)",
     },
     Evidence {
         rule: "duplicate-handler",
         verdict: Verdict::Smaller,
-        line: "lines of code: 52 before, 39 after at 1 thread, three copies",
+        line: "lines of code: 52 before, 39 after, 1.3 × less (three copies)",
     },
     Evidence {
         rule: "unused-suppression",
