@@ -130,6 +130,9 @@ impl Cache {
                 let unknown = Slot { time: 0, bytes: self.bytes };
                 others.push((postcard::from_bytes(&value).unwrap_or(unknown), key));
             }
+            // Two of one millisecond have an order as well, and so have those of a clock that was set back.
+            let newest = others.iter().map(|(slot, _)| slot.time).max();
+            let time = now().max(newest.map_or(0, |t| t.saturating_add(1)));
             others.retain(|(_, key)| *key != own);
             others.sort_by_key(|(slot, _)| std::cmp::Reverse(slot.time));
             let mut room = self.bytes - kept.len() as u64;
@@ -143,7 +146,7 @@ impl Cache {
                     }
                 }
             }
-            let slot = Slot { time: now(), bytes: kept.len() as u64 };
+            let slot = Slot { time, bytes: kept.len() as u64 };
             batch.put(&found, &own, kept)?;
             batch.put(&slots, &own, &postcard::to_stdvec(&slot).unwrap_or_default())?;
         }

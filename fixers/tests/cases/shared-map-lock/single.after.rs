@@ -1,8 +1,5 @@
 use dashmap::DashMap;
-use std::collections::HashMap;
 use std::sync::Arc;
-
-use parking_lot::RwLock;
 
 #[derive(Clone)]
 pub struct Session {
@@ -55,17 +52,16 @@ impl Sessions {
 }
 
 pub struct Names {
-    names: RwLock<HashMap<String, u64>>,
+    names: DashMap<String, u64>,
 }
 
 impl Names {
-    /// A check and an insert belong together: this map stays as it is.
+    /// A check and an insert belong together: one entry keeps them so.
     pub fn add(&self, name: &str) -> bool {
-        let mut names = self.names.write();
-        if names.contains_key(name) {
+        let dashmap::mapref::entry::Entry::Vacant(entry) = self.names.entry(name.to_owned()) else {
             return false;
-        }
-        names.insert(name.to_owned(), 1);
+        };
+        entry.insert(1);
         true
     }
 }

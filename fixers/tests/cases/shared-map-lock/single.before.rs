@@ -58,7 +58,7 @@ pub struct Names {
 }
 
 impl Names {
-    /// A check and an insert belong together: this map stays as it is.
+    /// A check and an insert belong together: one entry keeps them so.
     pub fn add(&self, name: &str) -> bool {
         let mut names = self.names.write();
         if names.contains_key(name) {
