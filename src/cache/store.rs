@@ -27,12 +27,10 @@ pub(super) fn open(folder: &Utf8Path, quiet: bool, create: bool) -> Result<Datab
         prepare(folder)?;
     }
     match open_as_is(folder, create) {
-        Err(error) if is_damage(&error) => {
+        // Who only reads leaves it to who writes: what looks empty may be in the making.
+        Err(error) if create && is_damage(&error) => {
             set_aside(folder, quiet);
-            match create {
-                true => open_as_is(folder, create),
-                false => Err(error),
-            }
+            open_as_is(folder, create)
         }
         opened => opened,
     }
@@ -91,7 +89,7 @@ pub(super) fn set_aside(folder: &Utf8Path, quiet: bool) {
     if guard.try_lock().is_err() {
         return;
     }
-    if !open_as_is(folder, false).is_err_and(|error| is_damage(&error)) {
+    if !open_as_is(folder, true).is_err_and(|error| is_damage(&error)) {
         return;
     }
     let aside = folder.join("damaged");

@@ -40,8 +40,12 @@ pub(crate) fn open(storage: Arc<dyn Storage>, directory: &Path, options: Options
     let options = options.settle()?;
     let found = Manifest::open(&storage, directory)?;
     if found.is_none() {
-        may_become_ours(&*storage, directory, options.create)?;
-        storage.create_dir(directory).at("create", directory)?;
+        match may_become_ours(&*storage, directory, options.create) {
+            Ok(()) => storage.create_dir(directory).at("create", directory)?,
+            // Another process may have made it since.
+            Err(error) if Manifest::open(&storage, directory)?.is_none() => return Err(error),
+            Err(_) => {}
+        }
     }
     let lock = lock(&*storage, directory)?;
     // Who had the lock before may have changed it.
