@@ -162,7 +162,6 @@ pub(crate) mod packed {
     #[derive(Default)]
     struct Numbers {
         names: Vec<Name>,
-        // uncork: allow(unbounded-cache) lives while one file is packed, and holds at most its names
         known: FxHashMap<Name, u32>,
     }
 

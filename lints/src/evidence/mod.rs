@@ -1,6 +1,6 @@
 //! What was measured for each rule on its own fixture, in one line a rule.
 //!
-//! The lines are made by `cargo run --release -p uncork-evidence` from `fixtures/evidence.json`, which has the figures
+//! The lines are made by `cargo run --release -p uncork-evidence --bin evidence` from `fixtures/evidence.json`, which has the figures
 //! behind them; a test there holds the two equal.
 
 mod table;

@@ -1,4 +1,4 @@
-//! Made by `cargo run --release -p uncork-evidence`; not to be edited.
+//! Made by `cargo run --release -p uncork-evidence --bin evidence`; not to be edited.
 
 use super::{Evidence, Verdict};
 
