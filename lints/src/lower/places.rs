@@ -16,13 +16,15 @@ const BLOCK: u32 = 6;
 /// Tables from line and column (in characters) of what is parsed to bytes of the file.
 #[derive(Debug, Default)]
 pub(super) struct Places {
-    /// Where in the code each of its lines begins.
+    /// Where the part of the code begins that is parsed now.
+    base: u32,
+    /// Where in the part each of its lines begins.
     lines: Vec<u32>,
     /// Where each piece begins in the code and in the file.
     pieces: Vec<(u32, u32)>,
     /// By block of the code: the piece its first byte lies in.
     blocks: Vec<u32>,
-    /// Only for code that is not ASCII.
+    /// Only for parts that are not ASCII.
     wide: Option<Wide>,
     /// Length of the file, in bytes.
     len: u32,
@@ -30,35 +32,17 @@ pub(super) struct Places {
 
 #[derive(Debug)]
 struct Wide {
-    /// Character index in the code of each line's start.
+    /// Character index in the part of each line's start.
     starts: Vec<u32>,
-    /// Byte in the code of every `STRIDE`th character.
+    /// Byte in the part of every `STRIDE`th character.
     checkpoints: Vec<u32>,
     code: Box<str>,
 }
 
 impl Places {
-    /// Tables for `code`, made of `pieces` (where each begins in the code and in the file) of a file of `len` bytes.
-    /// O(length).
+    /// Tables for `code`, made of `pieces` (where each begins in the code and in the file) of a file of `len` bytes; all
+    /// of it is parsed at once until [`Places::enter`] says otherwise. O(length).
     pub(super) fn new(code: &str, pieces: Vec<(u32, u32)>, len: u32) -> Places {
-        let mut lines = vec![0];
-        lines.extend(memchr::memchr_iter(b'\n', code.as_bytes()).map(|at| at as u32 + 1));
-        let wide = (!code.is_ascii()).then(|| {
-            let mut starts = Vec::with_capacity(lines.len());
-            starts.push(0);
-            let mut checkpoints = Vec::with_capacity(code.len() / STRIDE + 1);
-            let mut chars = 0usize;
-            for (at, c) in code.char_indices() {
-                if chars.is_multiple_of(STRIDE) {
-                    checkpoints.push(at as u32);
-                }
-                chars += 1;
-                if c == '\n' {
-                    starts.push(chars as u32);
-                }
-            }
-            Wide { starts, checkpoints, code: code.into() }
-        });
         let mut blocks = Vec::with_capacity((code.len() >> BLOCK) + 1);
         let mut piece = 0;
         for block in 0..=(code.len() as u32) >> BLOCK {
@@ -67,7 +51,33 @@ impl Places {
             }
             blocks.push(piece as u32);
         }
-        Places { lines, pieces, blocks, wide, len }
+        let mut places = Places { pieces, blocks, len, ..Places::default() };
+        places.enter(0, code);
+        places
+    }
+
+    /// From now on tokens are those of `part`, which begins at byte `base` of the code. O(length).
+    pub(super) fn enter(&mut self, base: u32, part: &str) {
+        self.base = base;
+        self.lines.clear();
+        self.lines.push(0);
+        self.lines.extend(memchr::memchr_iter(b'\n', part.as_bytes()).map(|at| at as u32 + 1));
+        self.wide = (!part.is_ascii()).then(|| {
+            let mut starts = Vec::with_capacity(self.lines.len());
+            starts.push(0);
+            let mut checkpoints = Vec::with_capacity(part.len() / STRIDE + 1);
+            let mut chars = 0usize;
+            for (at, c) in part.char_indices() {
+                if chars.is_multiple_of(STRIDE) {
+                    checkpoints.push(at as u32);
+                }
+                chars += 1;
+                if c == '\n' {
+                    starts.push(chars as u32);
+                }
+            }
+            Wide { starts, checkpoints, code: part.into() }
+        });
     }
 
     fn byte(&self, place: proc_macro2::LineColumn) -> u32 {
@@ -77,7 +87,7 @@ impl Places {
             None => place.column as u32,
             Some(wide) => wide.bytes_into(line, start, place.column),
         };
-        self.in_file(start + column)
+        self.in_file(self.base + start + column)
     }
 
     /// Where in the file a byte of the code stands. O(1), but for blocks of many short pieces.

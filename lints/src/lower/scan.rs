@@ -32,7 +32,31 @@ pub(super) struct Scan {
     pub(super) pieces: Vec<(u32, u32)>,
     /// Outer doc comments, by the token that follows them.
     pub(super) docs: Vec<Docs>,
+    /// Where `code` may be cut in two texts that are parsed one by one: an item ends before it, and another begins.
+    pub(super) cuts: Vec<u32>,
 }
+
+/// Code is parsed in parts of about this many bytes, where items allow it: their tokens and trees stay in the cache.
+const PART: usize = 4 << 10;
+
+/// Words that begin an item and can follow no `}` within one.
+const BEGIN_ITEM: [&[u8]; 15] = [
+    b"pub",
+    b"fn",
+    b"impl",
+    b"struct",
+    b"enum",
+    b"trait",
+    b"type",
+    b"use",
+    b"mod",
+    b"const",
+    b"static",
+    b"unsafe",
+    b"async",
+    b"extern",
+    b"macro_rules",
+];
 
 /// Outer doc comments with nothing but blanks and plain comments between them.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +83,8 @@ pub(super) fn scan(text: &str, base: usize) -> Scan {
         after_block: false,
         piece: None,
         pending: None,
+        after_item: false,
+        part: 0,
         out: Scan {
             code: String::with_capacity(text.len() - base),
             pieces: Vec::with_capacity((text.len() - base) / 32),
@@ -96,6 +122,10 @@ struct Scanner<'t> {
     piece: Option<usize>,
     /// Doc comments since the last token.
     pending: Option<Span>,
+    /// The last token was a `}` or `;` outside all brackets.
+    after_item: bool,
+    /// Where the part began that is not yet cut off.
+    part: usize,
     out: Scan,
 }
 
@@ -119,6 +149,7 @@ impl Scanner<'_> {
                     self.begin();
                     self.at += 1;
                     self.after_block = false;
+                    self.after_item = byte == b';' && self.levels.len() == 1;
                     self.separate();
                 }
                 b'#' => {
@@ -126,6 +157,9 @@ impl Scanner<'_> {
                         matches!(self.bytes.get(self.at + 1..self.at + 3), Some([b'[', _] | [b'!', b'[']));
                     if attribute && !self.code && self.attr.is_none() {
                         self.attr = Some(self.levels.len());
+                    }
+                    if self.bytes.get(self.at + 1) == Some(&b'[') {
+                        self.cut();
                     }
                     self.token(false);
                     self.at += 1;
@@ -198,6 +232,7 @@ impl Scanner<'_> {
             self.separate();
         }
         self.after_block = false;
+        self.after_item = false;
         if let Some(span) = self.pending.take() {
             self.out.docs.push(Docs { span, next: self.at as u32 });
         }
@@ -206,6 +241,15 @@ impl Scanner<'_> {
         }
         self.sum += 1;
         self.out.chain = self.out.chain.max(self.sum);
+    }
+
+    /// An item may begin with the token that begins here; called before it is counted.
+    fn cut(&mut self) {
+        let len = self.out.code.len();
+        if self.after_item && self.piece.is_none() && len - self.part >= PART {
+            self.out.cuts.push(len as u32);
+            self.part = len;
+        }
     }
 
     fn separate(&mut self) {
@@ -245,6 +289,7 @@ impl Scanner<'_> {
             self.out.problem.get_or_insert((message, span));
         }
         self.after_block = bracket == b'}';
+        self.after_item = self.after_block && self.levels.len() == 1;
         if self.attr.is_some_and(|outside| self.levels.len() <= outside) {
             self.attr = None;
             // An attribute is no part of a chain.
@@ -256,6 +301,9 @@ impl Scanner<'_> {
         let rest = &self.bytes[self.at..];
         let len = super::cx::ident_len(rest);
         let word = &rest[..len];
+        if self.after_item && BEGIN_ITEM.contains(&word) {
+            self.cut();
+        }
         self.token(word == b"else" || word == b"as");
         let start = self.at;
         self.at += len;
