@@ -126,7 +126,7 @@ fn lower_here(
     Ok(hir)
 }
 
-/// Parses and lowers part by part, which is an eighth faster than all at once: tokens and tree stay in the cache, and
+/// Parses and lowers part by part, which takes less time than all at once (5 to 13 %): tokens and tree stay in the cache, and
 /// the memory of one part serves the next.
 fn lower_parts(lower: &mut cx::Lower<'_>, scan: &scan::Scan) -> syn::Result<()> {
     let mut from = 0;
