@@ -7,14 +7,45 @@ use crate::name::Name;
 use crate::program::{DefId, DefKind, Res};
 use crate::ty::{Subst, Ty, TyKind};
 
+/// How a name is bound, if its pattern does not say.
+#[derive(Clone, Copy)]
+enum Mode {
+    /// By value.
+    Move,
+    /// By the reference that default binding puts around it; whether it is mutable.
+    Ref(bool),
+    /// What is taken apart has no known type: it may be a reference. Nothing may rest on owning what is bound.
+    Unsure,
+}
+
+impl Mode {
+    /// Inside a reference.
+    fn through(self, mutable: bool) -> Mode {
+        match self {
+            Mode::Move => Mode::Ref(mutable),
+            Mode::Ref(outer) => Mode::Ref(outer && mutable),
+            Mode::Unsure => Mode::Ref(false),
+        }
+    }
+
+    /// The type of a name bound to a `ty`.
+    fn bind(self, ty: Ty) -> Ty {
+        match self {
+            Mode::Move => ty,
+            Mode::Ref(mutable) => Ty::reference(mutable, ty),
+            Mode::Unsure if ty == Ty::UNKNOWN => ty,
+            Mode::Unsure => Ty::reference(false, ty),
+        }
+    }
+}
+
 impl Cx<'_> {
     /// Binds a pattern against a type.
     pub(super) fn pat(&mut self, id: PatId, ty: Ty) {
-        self.pat_mode(id, ty, None);
+        self.pat_mode(id, ty, Mode::Move);
     }
 
-    /// `mode` is the reference that default binding put around what is bound: `Some(mutable)`.
-    fn pat_mode(&mut self, id: PatId, ty: Ty, mode: Option<bool>) {
+    fn pat_mode(&mut self, id: PatId, ty: Ty, mode: Mode) {
         let body = self.body;
         let mut ty = self.shallow(ty);
         let mut mode = mode;
@@ -24,8 +55,11 @@ impl Cx<'_> {
             PatKind::Tuple(_) | PatKind::Slice(_) | PatKind::TupleStruct { .. } | PatKind::Struct { .. }
         ) {
             while let TyKind::Ref(mutable, inner) = ty.kind() {
-                mode = Some(mode.unwrap_or(true) && *mutable);
+                mode = mode.through(*mutable);
                 ty = self.shallow(*inner);
+            }
+            if ty == Ty::UNKNOWN && matches!(mode, Mode::Move) {
+                mode = Mode::Unsure;
             }
         }
         if let Some(slot) = self.out.pats.get_mut(id.0 as usize) {
@@ -35,9 +69,8 @@ impl Cx<'_> {
             PatKind::Bind { local, sub } => {
                 let by_ref = body.local(*local).by_ref;
                 let bound = match mode {
-                    Some(mutable) => Ty::reference(mutable, ty),
-                    None if by_ref => Ty::reference(body.local(*local).mutable, ty),
-                    None => ty,
+                    Mode::Move if by_ref => Ty::reference(body.local(*local).mutable, ty),
+                    _ => mode.bind(ty),
                 };
                 let slot = self.out.locals.get(local.0 as usize).copied();
                 match slot {
@@ -61,10 +94,10 @@ impl Cx<'_> {
                         self.unify(ty, Ty::reference(false, t));
                         t
                     }
-                    _ if mode.is_some() => ty,
+                    _ if !matches!(mode, Mode::Move) => ty,
                     _ => Ty::UNKNOWN,
                 };
-                self.pat_mode(*inner, target, None);
+                self.pat_mode(*inner, target, Mode::Move);
             }
             PatKind::Tuple(pats) => {
                 let rest = pats.iter().position(|&p| matches!(body.pat(p).kind, PatKind::Rest));
@@ -93,7 +126,8 @@ impl Cx<'_> {
                     match &body.pat(p).kind {
                         // `rest @ ..` binds a slice.
                         PatKind::Bind { sub: Some(s), .. } if matches!(body.pat(*s).kind, PatKind::Rest) => {
-                            self.pat_mode(p, Ty::new(TyKind::Slice(elem)), mode.or(Some(false)));
+                            let mode = if matches!(mode, Mode::Move) { Mode::Ref(false) } else { mode };
+                            self.pat_mode(p, Ty::new(TyKind::Slice(elem)), mode);
                         }
                         _ => self.pat_mode(p, elem, mode),
                     }
@@ -132,7 +166,7 @@ impl Cx<'_> {
         }
     }
 
-    fn positional(&mut self, pats: &[PatId], parts: &[Ty], rest: Option<usize>, mode: Option<bool>) {
+    fn positional(&mut self, pats: &[PatId], parts: &[Ty], rest: Option<usize>, mode: Mode) {
         for (i, &p) in pats.iter().enumerate() {
             let part = match rest {
                 Some(r) if i > r => (parts.len() + i).checked_sub(pats.len()).and_then(|j| parts.get(j)),
