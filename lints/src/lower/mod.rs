@@ -46,7 +46,7 @@ pub struct Unreadable {
 ///
 /// # Errors
 ///
-/// [`Unreadable`] if the text is not Rust, holds NUL bytes, nests deeper than any stack allows, or is 4 GiB or larger.
+/// [`Unreadable`] if the text is not Rust, holds NUL bytes outside literals and comments, nests deeper than any stack allows, or is 4 GiB or larger.
 pub fn lower_file(text: &str) -> Result<FileHir, Unreadable> {
     lower_file_of(text, 2024)
 }
@@ -59,10 +59,6 @@ pub fn lower_file(text: &str) -> Result<FileHir, Unreadable> {
 pub fn lower_file_of(text: &str, edition: u16) -> Result<FileHir, Unreadable> {
     if u32::try_from(text.len()).is_err() {
         return Err(Unreadable { message: "the file is 4 GiB or larger".into(), span: Span::default() });
-    }
-    if let Some(at) = memchr::memchr(0, text.as_bytes()) {
-        let span = Span::new(at as u32, at as u32 + 1);
-        return Err(Unreadable { message: "the file holds a NUL byte: it is no Rust source".into(), span });
     }
     let base = scan::prelude_len(text);
     let mut scan = scan::scan(text, base);

@@ -201,6 +201,37 @@ fn soup() -> impl Strategy<Value = String> {
 /// A file with most constructs in it.
 const REAL: &str = include_str!("exprs.rs");
 
+#[test]
+fn nul_bytes_where_rustc_reads_them() {
+    let text = "fn f() { let s = \"a\0b\"; let b = b'\0'; let c = '\0'; /* \0 */ } // \0";
+    assert!(lower_file(text).is_ok());
+    assert!(lower_file("fn f() {} \0").is_err_and(|e| e.message.contains("NUL") && e.span.lo == 10));
+}
+
+#[test]
+fn parts_are_one_file() {
+    // Long enough to be cut, with what a cut has to leave alone.
+    let mut text = String::from("#![allow(dead_code)]\nuse std::{fmt, io};\n");
+    for n in 0..400 {
+        text.push_str(&format!(
+            "/// Größe {n}\n#[inline]\npub fn f{n}<const N: usize>() -> [u8; {{ 1 }}] {{ [{n} as u8; {{ 1 }}] }}\n\
+             const C{n}: S<{{ {n} }}> = S {{ at: \"line\nbreak é\" }};\n\
+             impl T for S<{{ {n} }}>\nwhere\n    u8: Copy,\n{{}}\n"
+        ));
+    }
+    let hir = lower_file(&text).expect("Rust");
+    assert_eq!(violations(&hir, &text), Vec::<String>::new());
+    assert!(super::scan::scan(&text, 0).cuts.len() > 5);
+    assert_eq!(hir.items.len(), 1 + 3 * 400);
+    for item in hir.items.iter().skip(1) {
+        let at = |span: crate::source::Span| &text[span.lo as usize..span.hi as usize];
+        if !item.name.as_str().is_empty() {
+            assert_eq!(at(item.name_span), item.name.as_str());
+        }
+        assert!(at(item.span).ends_with(['}', ';']) && !at(item.span).starts_with(char::is_whitespace));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 

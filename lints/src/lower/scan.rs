@@ -164,6 +164,13 @@ impl Scanner<'_> {
                     self.token(false);
                     self.at += 1;
                 }
+                0 => {
+                    let span = Span::new(self.at as u32, self.at as u32 + 1);
+                    let message = "there is a NUL byte here: this is no Rust source".to_owned();
+                    self.out.problem.get_or_insert((message, span));
+                    self.token(true);
+                    self.at += 1;
+                }
                 _ => {
                     self.token(true);
                     self.at += 1;

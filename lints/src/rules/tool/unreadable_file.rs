@@ -1,5 +1,6 @@
-//! Reports a file that belongs to the code but cannot be read: it does not parse, is not UTF-8, holds NUL bytes, nests too
-//! deeply, or the system refuses it. The rest of the code is analysed all the same, and the exit status is 2.
+//! Reports a file that belongs to the code but cannot be read: it does not parse, is not UTF-8, holds a NUL byte outside of
+//! literals and comments, nests too deeply, or the system refuses it. The rest of the code is analysed all the same, and the
+//! exit status is 2.
 //!
 //! ## Why it is bad
 //!
