@@ -1,7 +1,7 @@
 //! Batches: any number of writes that become one commit, all or nothing.
 //!
-//! A batch is encoded as it is filled, in the form the log stores: committing it copies nothing but these bytes, and the
-//! memtable's entries point into them.
+//! A batch is encoded as it is filled, in the form the log stores: committing it copies nothing but these bytes, to the log
+//! and into memtables.
 //!
 //! ```text
 //! write:  kind u8 | table varint | key length varint | value length varint | key | value
@@ -106,6 +106,12 @@ pub(crate) struct Write {
 }
 
 impl Write {
+    /// Key and value, one behind the other.
+    pub(crate) fn row<'a>(&self, body: &'a [u8]) -> &'a [u8] {
+        let end = self.key.end as usize + self.value_len as usize;
+        body.get(self.key.start as usize..end).unwrap_or_default()
+    }
+
     pub(crate) fn key<'a>(&self, body: &'a [u8]) -> &'a [u8] {
         body.get(self.key.start as usize..self.key.end as usize).unwrap_or_default()
     }

@@ -94,10 +94,10 @@ impl Options {
         if self.log.segment_bytes < 64 << 10 {
             return Err(Error::BadOption { option: "log.segment_bytes", what: "less than 64 KiB" });
         }
-        // A writer keeps sixteen bytes a key until its run is done, and a merge may have several writers.
+        // A writer keeps fourteen bytes a key until its run is done, and a merge may have several writers.
         let run = &mut self.compaction.run;
-        run.hash_index_keys = run.hash_index_keys.min((self.memory_budget / 256) as usize);
-        run.bloom_keys = run.bloom_keys.min((self.memory_budget / 128) as usize);
+        run.hash_index_keys = run.hash_index_keys.min((self.memory_budget / 512) as usize);
+        run.bloom_keys = run.bloom_keys.min((self.memory_budget / 256) as usize);
         self.compaction.base_run_bytes = self.compaction.base_run_bytes.min(self.memory_budget / 8);
         Ok(self)
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
-use uncork_engine::storage::sim::{Random, SimDisk};
+use uncork_engine::storage::sim::{Faults, Random, SimDisk};
 use uncork_engine::storage::{File, Lock, Open, Storage};
 use uncork_engine::{Database, Durability, Error, LogOptions, Options, Table, WriteBatch};
 
@@ -152,6 +152,55 @@ fn writers_are_told_when_flushes_find_no_room_and_go_on_when_there_is() {
         written += 1;
     }
     assert_eq!(table.iter().unwrap().count(), written as usize);
+}
+
+#[test]
+fn transactions_go_on_after_one_that_found_no_room() {
+    let disk = SimDisk::new(1);
+    let db = Database::open_on(Arc::new(disk.clone()), "/db", options()).unwrap();
+    let table = db.table("t").unwrap();
+    table.put(b"k", b"before").unwrap();
+    // Longer than the log's file, and than the window of recent commits may be.
+    let mut transaction = db.begin();
+    transaction.put(&table, b"k", &vec![1; 400 << 10]).unwrap();
+    disk.set_faults(Faults { capacity: Some(0), ..Faults::default() });
+    let refused = transaction.commit(Durability::Sync);
+    assert!(matches!(refused, Err(Error::DiskFull { .. })), "{refused:?}");
+    disk.set_faults(Faults::default());
+    db.transact(|transaction| {
+        assert_eq!(transaction.get(&table, b"k")?.unwrap(), b"before");
+        transaction.put(&table, b"k", b"after")
+    })
+    .unwrap();
+    assert_eq!(table.get(b"k").unwrap().unwrap(), b"after");
+}
+
+/// A load waits for a moment in which nothing is in memtables; writers that never pause must leave it one.
+#[test]
+fn a_sorted_load_gets_its_turn_among_busy_writers() {
+    let db = Database::open_on(Arc::new(SimDisk::new(1)), "/db", options()).unwrap();
+    let table = db.table("t").unwrap();
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for writer in 0..3_u64 {
+            let (db, table, stop) = (&db, &table, &stop);
+            scope.spawn(move || {
+                for n in 0.. {
+                    if stop.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    write(db, table, (1 << 40) + writer * 1000 + n % 1000);
+                }
+            });
+        }
+        let loaded = (0..5).try_for_each(|round: u64| {
+            let rows = (0..500).map(|n| ((round * 500 + n).to_be_bytes(), [round as u8; 20]));
+            table.ingest(rows).map(drop)
+        });
+        stop.store(true, Ordering::Relaxed);
+        loaded.unwrap();
+    });
+    assert_eq!(table.range(..&2500_u64.to_be_bytes()[..]).unwrap().count(), 2500);
 }
 
 #[test]

@@ -41,7 +41,6 @@ struct Held {
 enum Owner {
     Static,
     Any(#[expect(dead_code, reason = "held, never read")] Arc<dyn Send + Sync>),
-    Bytes(#[expect(dead_code, reason = "held, never read")] Arc<[u8]>),
 }
 
 // SAFETY: the bytes are only ever read, and the owner is itself `Send + Sync`.
@@ -99,13 +98,6 @@ impl Value {
     pub fn from_block(block: Arc<Box<[u8]>>) -> Self {
         let bytes = NonNull::from_ref(&**block);
         Self(Repr::Held(Held { bytes, _owner: Owner::Any(block) }))
-    }
-
-    /// A part of a shared buffer; empty if `range` is not inside it.
-    #[must_use]
-    pub fn from_shared(buffer: Arc<[u8]>, range: Range<usize>) -> Self {
-        let bytes = NonNull::from_ref(buffer.get(range).unwrap_or_default());
-        Self(Repr::Held(Held { bytes, _owner: Owner::Bytes(buffer) }))
     }
 
     /// A part of the bytes with the same owner; empty if `range` is not inside them.
@@ -214,7 +206,7 @@ mod tests {
         for all in [
             Value::from(bytes.to_vec()),
             Value::from_static(bytes),
-            Value::from_shared(Arc::from(&bytes[..]), 0..bytes.len()),
+            Value::borrow(&Arc::new(bytes.to_vec()), |owner| Ok::<_, ()>(Some(owner))).unwrap().unwrap(),
             Value::inline(&bytes[..20]).unwrap(),
         ] {
             assert_eq!(all.slice(2..4), b"cd");

@@ -71,12 +71,14 @@ impl Lead for Leader {
         if let Some(error) = self.shared.poisoned() {
             return jobs.iter().map(|_| Err(error.clone())).collect();
         }
-        let mut outcomes = self.number(&jobs);
+        let watched = self.shared.transactions.watched();
+        let mut outcomes = self.number(&jobs, watched.is_some());
         let accepted = || jobs.iter().zip(&outcomes).filter_map(accepted_commit);
         let wants_sync =
             accepted().any(|(commit, _)| commit.sync) || jobs.iter().any(|job| matches!(job, Job::Sync));
         let bodies: Vec<&[u8]> = accepted().map(|(commit, _)| &*commit.body).collect();
         if let Err(error) = self.persist(&bodies, wants_sync) {
+            self.window.retract(self.last);
             for (job, outcome) in jobs.iter().zip(&mut outcomes) {
                 if outcome.is_ok() && matches!(job, Job::Commit(_) | Job::Sync) {
                     *outcome = Err(error.clone());
@@ -88,6 +90,8 @@ impl Lead for Leader {
             self.shared.visible.store(self.last, Ordering::Release);
         }
         drop(bodies);
+        self.window.trim(watched.unwrap_or(0));
+        self.shared.budget.set_window(self.window.bytes());
         for (job, outcome) in jobs.into_iter().zip(&mut outcomes) {
             self.control(job, outcome);
         }
@@ -104,15 +108,13 @@ fn accepted_commit<'a>((job, outcome): (&'a Job, &Result<Sequence>)) -> Option<(
 
 impl Leader {
     /// Gives each commit that conflicts with none before it the next sequence.
-    fn number(&mut self, jobs: &[Job]) -> Vec<Result<Sequence>> {
-        let watched = self.shared.transactions.watched();
+    fn number(&mut self, jobs: &[Job], is_watched: bool) -> Vec<Result<Sequence>> {
         let now = Instant::now();
         let mut next = self.last;
-        if watched.is_none() {
+        if !is_watched {
             self.window.skip(self.last);
         }
-        let outcomes = jobs
-            .iter()
+        jobs.iter()
             .map(|job| {
                 let Job::Commit(commit) = job else { return Ok(self.last) };
                 self.shared.metrics.turn.record(now.saturating_duration_since(commit.submitted));
@@ -124,10 +126,7 @@ impl Leader {
                 self.window.record(next, &commit.body);
                 Ok(next)
             })
-            .collect();
-        self.window.trim(watched.unwrap_or(0));
-        self.shared.budget.set_window(self.window.bytes());
-        outcomes
+            .collect()
     }
 
     /// Writes the group to the log, and syncs it if asked to.

@@ -52,7 +52,10 @@ pub(crate) struct Window {
     /// Commits at the front that `last_write` knows. The rest is indexed when a transaction asks, which for most is never.
     indexed: usize,
     last_write: HashMap<(TableId, u64), Sequence>,
-    bytes: usize,
+    /// Writes of the indexed commits.
+    writes: usize,
+    /// Bytes of the commits.
+    bodies: usize,
     limit: usize,
     /// Commits up to here are not in the window.
     floor: Sequence,
@@ -63,7 +66,8 @@ const OVERHEAD: usize = 48;
 
 impl Window {
     pub(crate) fn new(limit: usize, floor: Sequence) -> Self {
-        Self { commits: VecDeque::new(), indexed: 0, last_write: HashMap::new(), bytes: 0, limit, floor }
+        let (commits, last_write) = (VecDeque::new(), HashMap::new());
+        Self { commits, indexed: 0, last_write, writes: 0, bodies: 0, limit, floor }
     }
 
     /// Whether nothing in `reads` was written after its snapshot.
@@ -82,7 +86,7 @@ impl Window {
         for (sequence, body) in self.commits.range(self.indexed..) {
             for write in writes(body).flatten() {
                 self.last_write.insert((write.table, key::hash(write.key(body))), *sequence);
-                self.bytes += OVERHEAD;
+                self.writes += 1;
             }
         }
         self.indexed = self.commits.len();
@@ -100,17 +104,18 @@ impl Window {
 
     /// Remembers a commit.
     pub(crate) fn record(&mut self, sequence: Sequence, body: &Arc<[u8]>) {
-        self.bytes += body.len();
+        self.bodies += body.len();
         self.commits.push_back((sequence, Arc::clone(body)));
     }
 
     /// Forgets all commits up to `sequence`, and more if the window is over its limit.
     pub(crate) fn trim(&mut self, sequence: Sequence) {
-        while let Some((oldest, body)) =
-            self.commits.pop_front_if(|(oldest, _)| *oldest <= sequence || self.bytes > self.limit)
-        {
+        loop {
+            let is_over = self.bytes() > self.limit;
+            let unwanted = self.commits.pop_front_if(|(oldest, _)| is_over || *oldest <= sequence);
+            let Some((oldest, body)) = unwanted else { break };
             self.floor = self.floor.max(oldest);
-            self.bytes -= body.len();
+            self.bodies -= body.len();
             if let Some(rest) = self.indexed.checked_sub(1) {
                 self.indexed = rest;
                 self.forget(oldest, &body);
@@ -118,9 +123,21 @@ impl Window {
         }
     }
 
+    /// The commits after `sequence` never came to be: they could not be written.
+    pub(crate) fn retract(&mut self, sequence: Sequence) {
+        while let Some((_, body)) = self.commits.pop_back_if(|(newest, _)| *newest > sequence) {
+            self.bodies -= body.len();
+        }
+        if self.indexed > self.commits.len() {
+            // What the index said before of the keys they write is lost: it is made anew when somebody asks.
+            (self.indexed, self.writes) = (0, 0);
+            self.last_write.clear();
+        }
+    }
+
     fn forget(&mut self, sequence: Sequence, body: &[u8]) {
         for write in writes(body).flatten() {
-            self.bytes -= OVERHEAD;
+            self.writes -= 1;
             let key = (write.table, key::hash(write.key(body)));
             if self.last_write.get(&key) == Some(&sequence) {
                 self.last_write.remove(&key);
@@ -132,8 +149,7 @@ impl Window {
     pub(crate) fn skip(&mut self, sequence: Sequence) {
         self.floor = self.floor.max(sequence);
         self.commits.clear();
-        self.indexed = 0;
-        self.bytes = 0;
+        (self.indexed, self.writes, self.bodies) = (0, 0, 0);
         if !self.last_write.is_empty() {
             self.last_write.clear();
             self.last_write.shrink_to(1024);
@@ -142,7 +158,7 @@ impl Window {
 
     /// Heap it holds, about.
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes
+        self.bodies + self.writes * OVERHEAD
     }
 }
 
@@ -187,6 +203,22 @@ mod tests {
         assert!(window.allows(&range(0, b"a", b"m")));
         assert!(!window.allows(&range(0, b"m", b"n")));
         assert!(window.allows(&range(1, b"a", b"z")));
+    }
+
+    #[test]
+    fn commits_that_never_came_to_be_leave_nothing_behind() {
+        let mut window = Window::new(1 << 20, 0);
+        window.record(1, &body(&[b"a"]));
+        let before = window.bytes();
+        window.record(2, &body(&[b"a", b"b"]));
+        // Indexes both.
+        assert!(!window.allows(&reads(1, b"b")));
+        window.retract(1);
+        assert_eq!(window.bytes(), before);
+        assert!(window.allows(&reads(1, b"b")) && window.allows(&range(1, b"a", b"c")));
+        assert!(!window.allows(&reads(0, b"a")), "the first commit wrote it too");
+        window.record(2, &body(&[b"c"]));
+        assert!(!window.allows(&reads(1, b"c")) && window.allows(&reads(1, b"a")));
     }
 
     #[test]

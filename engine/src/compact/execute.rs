@@ -151,7 +151,6 @@ impl Part<'_> {
         }
         let base_sequence = job.runs().map(|run| run.meta().min_sequence).min().unwrap_or_default();
         let options = RunOptions { base_sequence, ..env.options.run };
-        let longest = if job.to_base { env.options.base_run_bytes } else { u64::MAX };
         let mut gc = Gc::new(env.oldest_snapshot, job.to_base);
         let mut writer: Option<RunWriter> = None;
         let mut paid = 0;
@@ -161,8 +160,10 @@ impl Part<'_> {
             }
             if gc.keep(version) {
                 // All versions of a key stay in one run: runs of the base are disjoint by key.
-                if let Some(full) = writer.take_if(|w| w.written() >= longest && w.last_key() != version.key)
-                {
+                let is_full = |w: &mut RunWriter| {
+                    job.to_base && w.is_full(env.options.base_run_bytes) && w.last_key() != version.key
+                };
+                if let Some(full) = writer.take_if(is_full) {
                     outputs.push(full.finish()?);
                     paid = 0;
                 }

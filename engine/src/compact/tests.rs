@@ -122,6 +122,23 @@ fn commits() -> impl Strategy<Value = Vec<Vec<(Vec<u8>, Option<u8>)>>> {
     vec(vec((key, proptest::option::weighted(0.8, any::<u8>())), 1..40), 1..25)
 }
 
+/// Keys count too: with many small rows a run would outgrow the memory that its index may take, and have none.
+#[test]
+fn runs_of_the_base_are_closed_while_they_can_still_be_indexed() {
+    let mut table = Table::new();
+    for part in 0..3_u64 {
+        let rows = (0..1000_u32).map(|n| (n * 3 + part as u32).to_be_bytes().to_vec());
+        table.flush(&rows.map(|key| (key, (part + 1, Kind::Put, Vec::new()))).collect());
+    }
+    let run = RunOptions { hash_index_keys: 400, bloom_keys: 800, ..small().run };
+    let options = CompactOptions { base_run_bytes: u64::MAX, run, ..small() };
+    let job = pick_all(&TableRuns { young: &table.young, base: &table.base }).unwrap();
+    let outputs = execute(&job, &table.env(9, &options)).unwrap();
+    table.install(&job, &outputs);
+    assert_eq!(table.seen(9).len(), 3000);
+    assert!(table.base.iter().all(|run| run.totals().keys <= 400));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

@@ -57,6 +57,8 @@ pub(crate) struct Shared {
     pub(crate) budget: Budget,
     pub(crate) signal: Signal,
     pub(crate) failing: Failing,
+    /// Sorted loads that writers wait for.
+    pub(crate) loads: AtomicUsize,
     pub(crate) stop: AtomicBool,
     poison: OnceLock<Arc<str>>,
 }
@@ -122,6 +124,7 @@ impl Shared {
             metrics: Counters::default(),
             signal: Signal::default(),
             failing: Failing::default(),
+            loads: AtomicUsize::new(0),
             stop: AtomicBool::new(false),
             poison: OnceLock::new(),
             options,
@@ -142,6 +145,11 @@ impl Shared {
 
     pub(crate) fn run_path(&self, id: u64) -> PathBuf {
         self.directory.join(RUNS).join(format!("{id:016x}.run"))
+    }
+
+    /// Lets go of what has left its table, and has memory given back once that is worth it. So many bytes were freed besides.
+    pub(crate) fn let_go(&self, besides: u64) {
+        self.trim.freed(self.retired.release() + besides);
     }
 
     /// Changes the manifest; a failure that leaves it unknown which one is in place poisons the database.
@@ -422,6 +430,11 @@ impl Core {
             }
             if self.closed.load(Ordering::Acquire) {
                 return Err(Error::Closed);
+            }
+            if shared.loads.load(Ordering::SeqCst) > 0 {
+                since.get_or_insert_with(Instant::now);
+                shared.signal.wait_for_relief();
+                continue;
             }
             match self.pressure() {
                 Pressure::None => break,

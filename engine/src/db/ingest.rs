@@ -28,8 +28,10 @@ pub(crate) struct Install {
 
 /// Bytes of rows in one commit of a range deletion.
 const DELETE_BATCH: usize = 256 << 10;
-/// Times that a load waits for the table's memtables to be empty.
+/// Times that a load tries to find the table's memtables empty.
 const TRIES: u32 = 1000;
+/// Times that it does so while others write; then they wait for it: they would keep it from ever finding them so.
+const POLITE: u32 = 1;
 
 pub(super) fn ingest<K, V>(table: &Table, rows: impl IntoIterator<Item = (K, V)>) -> Result<u64>
 where
@@ -64,7 +66,11 @@ where
 
 /// Has the leader install runs once nothing older is left in memtables.
 fn install(table: &Table, added: &[RunMeta], removed: &[Arc<Run>], tries: u32) -> Result<()> {
-    for _ in 0..tries {
+    let mut _writers = None;
+    for at in 0..tries {
+        if at == POLITE {
+            _writers = Some(Held::new(&table.core.shared));
+        }
         table.core.flush_table(&table.inner)?;
         let job =
             Install { table: Arc::clone(&table.inner), added: added.to_vec(), removed: removed.to_vec() };
@@ -74,6 +80,23 @@ fn install(table: &Table, added: &[RunMeta], removed: &[Arc<Run>], tries: u32) -
         }
     }
     Err(Error::Conflict)
+}
+
+/// Writers wait while this lives.
+struct Held<'a>(&'a Shared);
+
+impl<'a> Held<'a> {
+    fn new(shared: &'a Shared) -> Self {
+        shared.loads.fetch_add(1, Ordering::SeqCst);
+        Self(shared)
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.loads.fetch_sub(1, Ordering::SeqCst);
+        self.0.signal.wake_writers();
+    }
 }
 
 impl Install {
@@ -164,7 +187,7 @@ impl Load<'_> {
             return Err(Error::Unsorted { row: self.rows });
         }
         if let Some(writer) =
-            self.writer.take_if(|writer| writer.written() >= self.shared.options.compaction.base_run_bytes)
+            self.writer.take_if(|writer| writer.is_full(self.shared.options.compaction.base_run_bytes))
         {
             self.done.push(writer.finish()?);
         }

@@ -78,7 +78,7 @@ impl Core {
         if due.compact {
             *self.shared.failing.compact.lock() = self.compact_all(false).err();
         }
-        self.shared.retired.release();
+        self.shared.let_go(0);
     }
 
     /// Flushes what is frozen, in all tables.
@@ -101,19 +101,22 @@ impl Core {
         self.flush_frozen_of(table)
     }
 
+    /// What is frozen later is left to others: writers that never pause must not keep anybody here for ever.
     fn flush_frozen_of(&self, table: &Arc<TableInner>) -> Result<()> {
+        let Some(newest) = table.view.load().frozen.first().map(|memtable| memtable.last()) else {
+            return Ok(());
+        };
         loop {
             let turn = self.flushing.enter();
             if table.dropped.load(Ordering::Acquire) {
                 return Ok(());
             }
-            let Some(oldest) = table.view.load().frozen.last().map(Arc::clone) else { return Ok(()) };
+            let oldest = table.view.load().frozen.last().map(Arc::clone);
+            let Some(oldest) = oldest.filter(|oldest| oldest.last() <= newest) else { return Ok(()) };
             self.flush(table, &oldest)?;
             drop(turn);
-            let bytes = oldest.bytes() as u64;
             drop(oldest);
-            self.shared.retired.release();
-            self.shared.trim.freed(bytes);
+            self.shared.let_go(0);
         }
     }
 
@@ -211,8 +214,7 @@ impl Core {
         drop(merge);
         shared.metrics.compact.record(started.elapsed());
         shared.signal.wake_writers();
-        shared.retired.release();
-        shared.trim.freed(merged);
+        shared.let_go(merged);
         if !shared.retired.is_empty() {
             // Somebody still reads what was merged: the merging thread looks again.
             shared.signal.compact();

@@ -245,7 +245,7 @@ impl Handle {
         core.shared.stop.store(true, Ordering::Release);
         core.shared.signal.stop();
         core.join_threads();
-        core.shared.retired.release();
+        core.shared.let_go(0);
         // The leader goes, and with it the writer of the log; commits still under way finish first.
         while matches!(core.queue.close(), Ok(None)) {
             std::thread::yield_now();

@@ -33,8 +33,9 @@ impl Retired {
         self.0.lock().memtables.extend(memtables);
     }
 
-    /// Lets go of what nobody else has. What is shared with nobody cannot become so again: no table leads to it.
-    pub(crate) fn release(&self) {
+    /// Lets go of what nobody else has. What is shared with nobody cannot become so again: no table leads to it. Returns how
+    /// much of memtables was freed.
+    pub(crate) fn release(&self) -> u64 {
         let unused = {
             let mut kept = self.0.lock();
             let Kept { runs, memtables } = &mut *kept;
@@ -42,7 +43,9 @@ impl Retired {
             let memtables: Vec<_> = memtables.extract_if(.., |table| Arc::strong_count(table) == 1).collect();
             (runs, memtables)
         };
+        let freed = unused.1.iter().map(|memtable| memtable.bytes() as u64).sum();
         drop(unused);
+        freed
     }
 
     /// Whether anything is kept.

@@ -38,9 +38,9 @@ pub(super) fn blocks(
     salvage::rows(&**storage, path, &mut |key, kind, delta, value| {
         let mut batch = WriteBatch::with_capacity(key.len() + value.len() + 16);
         batch.push(0, kind, key, value)?;
-        let body: Arc<[u8]> = Arc::from(batch.bytes());
-        for write in writes(&body).flatten() {
-            memtable.insert(base.saturating_add(delta).min(last).max(1), &body, &write);
+        let body = batch.bytes();
+        for write in writes(body).flatten() {
+            memtable.insert(base.saturating_add(delta).min(last).max(1), body, &write);
         }
         Ok(())
     })?;

@@ -199,7 +199,7 @@ impl Tables {
     pub(crate) fn apply(
         &self,
         sequence: Sequence,
-        body: &Arc<[u8]>,
+        body: &[u8],
         flushed: impl Fn(TableId) -> Sequence,
         mut full: impl FnMut(&TableInner),
     ) {

@@ -107,7 +107,7 @@ impl Core {
         shared.retired.runs(view.young.iter().chain(view.base.iter()).map(Arc::clone));
         shared.retired.memtables(view.memtables().map(Arc::clone));
         drop(view);
-        shared.retired.release();
+        shared.let_go(0);
         if !shared.retired.is_empty() {
             shared.signal.compact();
         }

@@ -43,7 +43,7 @@ struct Found {
     header: Header,
 }
 
-const CHUNK: usize = 1 << 20;
+const CHUNK: usize = 64 << 10;
 
 /// What is known of a log before it is looked at.
 #[derive(Debug, Clone, Copy, Default)]

@@ -25,7 +25,8 @@ pub(crate) const VERSION: u32 = 1;
 /// What the name of a file ends with until it is complete.
 pub(crate) const UNFINISHED: &str = "log.new";
 /// Zeros are written in pieces of this size.
-const PIECE: u64 = 1 << 20;
+const PIECE: u64 = 64 << 10;
+static ZEROS: [u8; PIECE as usize] = [0; PIECE as usize];
 
 /// A file of the log, open. A handle; clones are the same file.
 #[derive(Debug, Clone)]
@@ -69,11 +70,10 @@ impl Segment {
         capacity: u64,
     ) -> Result<Arc<dyn File>> {
         let file = storage.open(path, Open::Replace).at("create", path)?;
-        let zeros = vec![0; PIECE.min(capacity) as usize];
         let mut at = HEADER;
         while at < capacity {
             let piece = (capacity - at).min(PIECE) as usize;
-            file.write_at(zeros.get(..piece).unwrap_or(&zeros), at).at("write zeros to", path)?;
+            file.write_at(ZEROS.get(..piece).unwrap_or(&ZEROS), at).at("write zeros to", path)?;
             at += piece as u64;
         }
         file.write_at(&header(number, database, capacity), 0).at("write", path)?;

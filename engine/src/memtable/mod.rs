@@ -1,8 +1,8 @@
 //! Recent commits, in memory, sorted.
 //!
 //! A memtable is cut into shards by key range, each a small sorted table behind its own lock, held for one search or one
-//! insertion. The cuts come from the memtable before, so shards fill evenly once a table has data. Entries do not copy
-//! keys or values: they point into the commit's encoded body, which all entries of the commit share.
+//! insertion. The cuts come from the memtable before, so shards fill evenly once a table has data. Keys and values lie in an
+//! arena of the memtable's own, so that its memory goes back to the system when it goes.
 //!
 //! One thread inserts, the leader of the moment; any number read. A filter answers for most keys that are not here
 //! without a lock.
@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use parking_lot::RwLock;
 
 use crate::batch::Write;
+use crate::blocks::arena::Arena;
 use crate::blocks::pinned::Value;
 use crate::key::{self, Kind, Sequence};
 pub(crate) use cursor::MemCursor;
@@ -40,6 +41,7 @@ pub(crate) struct Memtable {
     /// First key of every shard but the first.
     cuts: Box<[Box<[u8]>]>,
     filter: Filter,
+    arena: Arena,
     bytes: AtomicUsize,
     /// Smallest and largest sequence; 0 while empty.
     first: AtomicU64,
@@ -53,6 +55,7 @@ impl Memtable {
             shards: (0..=cuts.len()).map(|_| RwLock::new(Sorted::default())).collect(),
             cuts: cuts.into_boxed_slice(),
             filter: Filter::new(expected),
+            arena: Arena::new(expected),
             bytes: AtomicUsize::new(0),
             first: AtomicU64::new(0),
             last: AtomicU64::new(0),
@@ -60,8 +63,8 @@ impl Memtable {
     }
 
     /// Adds a write of a commit; called by one thread at a time, with sequences never falling.
-    pub(crate) fn insert(&self, sequence: Sequence, body: &Arc<[u8]>, write: &Write) {
-        let entry = Entry::new(sequence, body, write);
+    pub(crate) fn insert(&self, sequence: Sequence, body: &[u8], write: &Write) {
+        let entry = Entry::new(sequence, body, write, &self.arena);
         let key = entry.key();
         self.filter.insert(key::hash(key));
         let shard = self.shard_of(key);
@@ -155,9 +158,8 @@ pub(crate) mod tests {
             let kind = if value.is_some() { Kind::Put } else { Kind::Delete };
             batch.push(1, kind, key, value.as_deref().unwrap_or_default()).unwrap();
         }
-        let body: Arc<[u8]> = Arc::from(batch.bytes());
-        for write in writes(&body) {
-            table.insert(sequence, &body, &write.unwrap());
+        for write in writes(batch.bytes()) {
+            table.insert(sequence, batch.bytes(), &write.unwrap());
         }
     }
 

@@ -3,34 +3,39 @@
 //! A search is two binary searches over arrays, mostly of key heads; an insertion moves at most one chunk's entries.
 
 use std::cmp::Ordering;
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use crate::batch::Write;
+use crate::blocks::arena::{Arena, Chunk};
 use crate::blocks::pinned::Value;
 use crate::key::{self, Kind, Sequence, Version};
 
 /// A chunk is split when it has grown to this many entries.
 const CHUNK: usize = 64;
 
-/// A version whose key and value lie in the body of its commit.
+/// A version whose key and value lie in the memtable's arena, one behind the other.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
     head: u64,
     pub(super) sequence: Sequence,
-    body: Arc<[u8]>,
-    key_start: u32,
+    chunk: Arc<Chunk>,
+    start: u32,
     key_len: u32,
     value_len: u32,
     kind: Kind,
 }
 
 impl Entry {
-    pub(super) fn new(sequence: Sequence, body: &Arc<[u8]>, write: &Write) -> Self {
+    /// Copies a write of a commit, whose encoded form is `body`.
+    pub(super) fn new(sequence: Sequence, body: &[u8], write: &Write, arena: &Arena) -> Self {
+        let (chunk, start) = arena.append(write.row(body));
         Self {
             head: key::head(write.key(body)),
             sequence,
-            body: Arc::clone(body),
-            key_start: write.key.start,
+            chunk,
+            // A chunk is longer than 256 KiB only for one row, which begins at its start.
+            start: start as u32,
             key_len: write.key.end - write.key.start,
             value_len: write.value_len,
             kind: write.kind,
@@ -39,8 +44,8 @@ impl Entry {
 
     #[inline]
     pub(super) fn key(&self) -> &[u8] {
-        let start = self.key_start as usize;
-        self.body.get(start..start + self.key_len as usize).unwrap_or_default()
+        let start = self.start as usize;
+        self.chunk.get(start..start + self.key_len as usize)
     }
 
     pub(super) fn kind(&self) -> Kind {
@@ -48,23 +53,27 @@ impl Entry {
     }
 
     fn value_range(&self) -> std::ops::Range<usize> {
-        let start = self.key_start as usize + self.key_len as usize;
+        let start = self.start as usize + self.key_len as usize;
         start..start + self.value_len as usize
     }
 
     pub(super) fn value(&self) -> Value {
-        let bytes = self.body.get(self.value_range()).unwrap_or_default();
-        Value::inline(bytes).unwrap_or_else(|| Value::from_shared(Arc::clone(&self.body), self.value_range()))
+        let range = self.value_range();
+        if let Some(copy) = Value::inline(self.chunk.get(range.clone())) {
+            return copy;
+        }
+        let lent = Value::borrow(&self.chunk, |chunk| Ok::<_, Infallible>(Some(chunk.get(range))));
+        lent.ok().flatten().unwrap_or(Value::from_static(b""))
     }
 
     pub(super) fn version(&self) -> Version<'_> {
-        let value = self.body.get(self.value_range()).unwrap_or_default();
+        let value = self.chunk.get(self.value_range());
         Version { key: self.key(), sequence: self.sequence, kind: self.kind, value }
     }
 
-    /// Heap it accounts for: itself in a chunk that is three quarters full, and its share of the body.
+    /// Heap it accounts for: itself in a chunk that is two thirds full, and its bytes in the arena.
     pub(super) fn size(&self) -> usize {
-        size_of::<Self>() * 4 / 3 + (self.key_len + 8) as usize + self.value_len as usize + 16
+        size_of::<Self>() * 3 / 2 + (self.key_len + self.value_len) as usize
     }
 
     #[inline]

@@ -22,11 +22,15 @@ fn mask(hash: u64) -> [u32; 8] {
     SALT.map(|salt| 1 << ((hash as u32).wrapping_mul(salt) >> 27))
 }
 
-/// The filter's bytes for the hashes of all keys of a run; empty for none.
+/// Bytes a filter for so many keys takes; none for none.
 #[must_use]
-pub fn build(hashes: impl ExactSizeIterator<Item = u64>) -> Vec<u8> {
-    let count = (hashes.len() * BITS_PER_KEY).div_ceil(8 * BLOCK);
-    let mut filter = vec![0; count * BLOCK];
+pub fn size(keys: usize) -> usize {
+    (keys * BITS_PER_KEY).div_ceil(8 * BLOCK) * BLOCK
+}
+
+/// Makes the filter's bytes, for the hashes of all keys of a run, out of [`size`] zeros.
+pub fn fill(filter: &mut [u8], hashes: impl Iterator<Item = u64>) {
+    let count = filter.len() / BLOCK;
     let (blocks, _) = filter.as_chunks_mut::<BLOCK>();
     for hash in hashes {
         if let Some(block) = blocks.get_mut(block_of(hash, count)) {
@@ -35,7 +39,6 @@ pub fn build(hashes: impl ExactSizeIterator<Item = u64>) -> Vec<u8> {
             }
         }
     }
-    filter
 }
 
 /// Whether a key of this hash may be in the run. An absent filter rules nothing out.
@@ -57,6 +60,12 @@ pub fn may_contain(filter: &[u8], hash: u64) -> bool {
 mod tests {
     use super::*;
     use xxhash_rust::xxh3::xxh3_64;
+
+    fn build(hashes: impl ExactSizeIterator<Item = u64>) -> Vec<u8> {
+        let mut filter = vec![0; size(hashes.len())];
+        fill(&mut filter, hashes);
+        filter
+    }
 
     #[test]
     fn every_key_is_found_and_few_others() {

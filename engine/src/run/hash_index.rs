@@ -37,13 +37,11 @@ pub fn size(keys: usize) -> usize {
     keys.div_ceil(FILL) * BUCKET
 }
 
-/// The index's bytes. One entry a distinct user key, at its newest row.
-#[must_use]
-pub fn build(entries: &[(u64, Place)]) -> Vec<u8> {
-    let count = entries.len().div_ceil(FILL);
-    let mut index = vec![0; count * BUCKET];
+/// Makes the index's bytes out of [`size`] zeros. One entry a distinct user key, at its newest row.
+pub fn fill(index: &mut [u8], entries: impl Iterator<Item = (u64, Place)>) {
+    let count = index.len() / BUCKET;
     let (slots, _) = index.as_chunks_mut::<8>();
-    for &(hash, place) in entries {
+    for (hash, place) in entries {
         let slot = fingerprint(hash) | u64::from(place.block) << 16 | u64::from(place.start);
         let first = bucket_of(hash, count) * SLOTS;
         let (before, after) = slots.split_at_mut(first);
@@ -52,7 +50,6 @@ pub fn build(entries: &[(u64, Place)]) -> Vec<u8> {
             *free = slot.to_le_bytes();
         }
     }
-    index
 }
 
 /// The rows that may hold a key, in probe order.
@@ -136,6 +133,12 @@ mod tests {
         (0..count)
             .map(|n| (xxh3_64(&n.to_le_bytes()), Place { block: n, start: (n % 60_000) as u16 + 1 }))
             .collect()
+    }
+
+    fn build(entries: &[(u64, Place)]) -> Vec<u8> {
+        let mut index = vec![0; size(entries.len())];
+        fill(&mut index, entries.iter().copied());
+        index
     }
 
     #[test]

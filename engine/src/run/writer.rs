@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::blocks::pages::{Pages, Records};
 use crate::compress::{Compression, Compressor};
 use crate::error::{Error, IoContext, Result};
 use crate::key::{self, Kind, Sequence, Version};
@@ -22,7 +23,7 @@ pub struct RunOptions {
     /// Which blocks are compressed.
     pub compression: Compression,
     /// Most distinct keys a hash index is made for; zero for none at all. Bounds the writer's memory: it keeps
-    /// sixteen bytes a key until the end.
+    /// fourteen bytes a key until the end.
     pub hash_index_keys: usize,
     /// Most distinct keys a bloom filter is made for.
     pub bloom_keys: usize,
@@ -42,8 +43,38 @@ impl Default for RunOptions {
     }
 }
 
+impl RunOptions {
+    /// Keys after which a run should be closed rather than have no index or filter.
+    pub(crate) fn indexed_keys(&self) -> u64 {
+        match (self.hash_index_keys, self.bloom_keys) {
+            (0, 0) => u64::MAX,
+            (0, bloom) => bloom as u64,
+            (hash, _) => hash as u64,
+        }
+    }
+}
+
 /// Bytes collected before they are handed to the file.
-const BUFFER: usize = 256 << 10;
+const BUFFER: usize = 64 << 10;
+
+/// Bytes kept for each distinct key.
+const HASH: usize = 14;
+
+fn encode(hash: u64, place: Place) -> [u8; HASH] {
+    let mut record = [0; HASH];
+    let parts =
+        hash.to_le_bytes().into_iter().chain(place.block.to_le_bytes()).chain(place.start.to_le_bytes());
+    for (to, from) in record.iter_mut().zip(parts) {
+        *to = from;
+    }
+    record
+}
+
+fn decode(record: &[u8; HASH]) -> (u64, Place) {
+    let [h0, h1, h2, h3, h4, h5, h6, h7, b0, b1, b2, b3, s0, s1] = *record;
+    let place = Place { block: u32::from_le_bytes([b0, b1, b2, b3]), start: u16::from_le_bytes([s0, s1]) };
+    (u64::from_le_bytes([h0, h1, h2, h3, h4, h5, h6, h7]), place)
+}
 
 /// The end of the file being written.
 #[derive(Debug)]
@@ -108,10 +139,10 @@ pub struct RunWriter {
     compressor: Compressor,
     entries: Vec<Entry>,
     fences: Vec<u8>,
-    /// Hash of every distinct key, and the place of its newest row.
-    hashes: Vec<(u64, Place)>,
-    /// Ordinals within the open block of the rows that are the newest of their key; parallel to the end of `hashes`.
-    newest: Vec<u32>,
+    /// Hash of every distinct key of closed blocks, and the block and start of its newest row.
+    hashes: Records<HASH>,
+    /// Hash and ordinal of the rows of the open block that are the newest of their key.
+    newest: Vec<(u64, u32)>,
     first_key: Vec<u8>,
     last_key: Vec<u8>,
     /// Last key of the block before the open one.
@@ -136,7 +167,7 @@ impl RunWriter {
             compressor: Compressor::default(),
             entries: Vec::new(),
             fences: Vec::new(),
-            hashes: Vec::new(),
+            hashes: Records::default(),
             newest: Vec::new(),
             first_key: Vec::new(),
             last_key: Vec::new(),
@@ -180,9 +211,9 @@ impl RunWriter {
         totals.value_bytes += value.len() as u64;
         if !repeated {
             totals.keys += 1;
-            if self.hashes.len() < self.options.hash_index_keys.max(self.options.bloom_keys) {
-                self.hashes.push((key::hash(key), Place { block: self.entries.len() as u32, start: 0 }));
-                self.newest.push(self.block.len() as u32);
+            let most = self.options.hash_index_keys.max(self.options.bloom_keys);
+            if self.hashes.len() + self.newest.len() < most {
+                self.newest.push((key::hash(key), self.block.len() as u32));
             }
             self.last_key.clear();
             self.last_key.extend_from_slice(key);
@@ -201,6 +232,11 @@ impl RunWriter {
         self.tail.offset()
     }
 
+    /// Whether the run should be closed, as a part of the base, before the next key.
+    pub(crate) fn is_full(&self, bytes: u64) -> bool {
+        self.written() >= bytes || self.footer.totals.keys >= self.options.indexed_keys()
+    }
+
     /// Versions pushed so far.
     #[must_use]
     pub fn rows(&self) -> u64 {
@@ -216,7 +252,7 @@ impl RunWriter {
     /// Heap held for what is only written at the end.
     #[must_use]
     pub fn held(&self) -> usize {
-        self.hashes.capacity() * size_of::<(u64, Place)>()
+        self.hashes.len() * HASH
             + self.entries.capacity() * size_of::<Entry>()
             + self.fences.capacity()
             + BUFFER
@@ -236,16 +272,16 @@ impl RunWriter {
         self.footer.directory = self.section(&directory)?;
         // Hashes stop being collected at the larger limit; past a limit there is no filter rather than a partial one.
         let keys = usize::try_from(self.footer.totals.keys).unwrap_or(usize::MAX);
-        let filter = match keys <= self.options.bloom_keys {
-            true => bloom::build(self.hashes.iter().map(|(hash, _)| *hash)),
-            false => Vec::new(),
-        };
+        let path = self.tail.path.clone();
+        let pages = |len| Pages::zeroed(len).at("get memory for", &path);
+        let mut filter = pages(if keys <= self.options.bloom_keys { bloom::size(keys) } else { 0 })?;
+        bloom::fill(&mut filter, self.hashes.iter().map(|record| decode(record).0));
         self.footer.bloom = self.section(&filter)?;
-        let index = match keys <= self.options.hash_index_keys {
-            true => hash_index::build(&self.hashes),
-            false => Vec::new(),
-        };
+        drop(filter);
+        let mut index = pages(if keys <= self.options.hash_index_keys { hash_index::size(keys) } else { 0 })?;
+        hash_index::fill(&mut index, self.hashes.iter().map(decode));
         self.footer.hash = self.section(&index)?;
+        drop(index);
         self.footer.blocks = self.entries.len() as u64;
         let totals = &mut self.footer.totals;
         totals.min_sequence = totals.min_sequence.min(totals.max_sequence);
@@ -297,9 +333,10 @@ impl RunWriter {
             codec,
             continues,
         });
-        let opened = self.hashes.len() - self.newest.len();
-        for ((_, place), row) in self.hashes.iter_mut().skip(opened).zip(&self.newest) {
-            place.start = self.block.starts().get(*row as usize).copied().unwrap_or_default();
+        let block = (self.entries.len() - 1) as u32;
+        for (hash, row) in &self.newest {
+            let start = self.block.starts().get(*row as usize).copied().unwrap_or_default();
+            self.hashes.push(encode(*hash, Place { block, start })).at("get memory for", &self.tail.path)?;
         }
         self.footer.totals.plain_bytes += u64::from(plain_len);
         self.newest.clear();
