@@ -47,6 +47,12 @@ pub enum Error {
         /// What gave it away.
         what: &'static str,
     },
+    /// A backup was to go where something is already. It was not touched.
+    #[error("{} is not empty: a backup needs a directory of its own", path.display())]
+    NotEmpty {
+        /// The directory.
+        path: PathBuf,
+    },
     /// The files are of a format newer than this version knows. They were not touched.
     #[error("{} has format version {found}; this version reads up to {supported}", path.display())]
     NewerFormat {

@@ -56,6 +56,9 @@ fn what_is_written_is_read_also_after_reopening() {
     assert_eq!(table.prefix(b"key001").unwrap().count(), expected);
     db.compact().unwrap();
     assert_eq!(rows(&table), model);
+    let open = uncork_engine::check(&disk(), directory.path());
+    assert!(matches!(open, Err(Error::Locked { .. })), "{open:?}");
+    db.close().unwrap();
     assert!(uncork_engine::check(&disk(), directory.path()).unwrap().damage.is_empty());
 }
 

@@ -10,7 +10,7 @@ use crate::manifest::{Manifest, State};
 use crate::storage::{Open, Storage};
 
 /// Bytes copied at a time.
-const PIECE: usize = 1 << 20;
+const PIECE: usize = 64 << 10;
 
 pub(super) fn backup(core: &Core, to: &Path) -> Result<()> {
     let shared = &*core.shared;
@@ -33,9 +33,7 @@ pub(super) fn backup(core: &Core, to: &Path) -> Result<()> {
 fn prepare(storage: &dyn Storage, to: &Path) -> Result<()> {
     match storage.list(to) {
         Ok(names) if names.is_empty() => {}
-        Ok(_) => {
-            return Err(Error::Foreign { path: to.to_owned(), what: "a backup needs an empty directory" });
-        }
+        Ok(_) => return Err(Error::NotEmpty { path: to.to_owned() }),
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(Error::io("open", to, error)),
     }

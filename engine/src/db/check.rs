@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::core::LOG;
 use super::dump::{Lost, dump_some, flushed, manifest_of, open_run, run_path};
+use super::open::lock_to_read;
 use super::salvage;
 use crate::blocks::pool::{ReadMode, ReadPool};
 use crate::error::{Error, Result};
@@ -38,8 +39,9 @@ pub struct Report {
 pub(super) const POOL: u64 = 8 << 20;
 
 /// Reads every byte of a database that is not open and checks every checksum, order and count. Changes nothing.
-/// An error means that there is no database; all damage is in the report.
+/// An error means that there is no database, or that somebody has it open; all damage is in the report.
 pub fn check(storage: &Arc<dyn Storage>, directory: &Path) -> Result<Report> {
+    let _alone = lock_to_read(&**storage, directory)?;
     let mut report = Report::default();
     let known = match manifest_of(storage, directory) {
         Ok(state) => {

@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 
 use super::check::pool;
 use super::core::{LOG, RUNS};
+use super::open::lock_to_read;
 use super::salvage;
 use crate::batch::{TableId, writes};
 use crate::blocks::pinned::Value;
@@ -59,6 +60,7 @@ pub(super) fn manifest_of(storage: &Arc<dyn Storage>, directory: &Path) -> Resul
 /// Where the manifest is lost, nobody knows any more which run belongs to which table: rows then come under the name of
 /// their run, or the number of their table in the log, and a row that was replaced or removed later may be among them.
 pub fn dump(storage: &Arc<dyn Storage>, directory: &Path, row: &mut EachRow<'_>) -> Result<Vec<Error>> {
+    let _alone = lock_to_read(&**storage, directory)?;
     dump_some(storage, directory, &|_| true, row)
 }
 

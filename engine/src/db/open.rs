@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
@@ -132,21 +133,47 @@ fn may_become_ours(storage: &dyn Storage, directory: &Path, create: bool) -> Res
     Ok(())
 }
 
+/// Looks again this often, so long after the last time, at a lock that seems to be this process's own.
+const LOOKS: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(2);
+
 fn lock(storage: &dyn Storage, directory: &Path) -> Result<Lock> {
     let path = directory.join(LOCK);
-    match storage.lock(&path) {
-        Ok(lock) => {
-            // The number is for messages only: without it the lock holds all the same.
-            let _noted = storage::Storage::open(storage, &path, Open::Replace)
-                .and_then(|file| file.write_at(std::process::id().to_string().as_bytes(), 0));
-            Ok(lock)
+    let mut looks = 1;
+    loop {
+        match storage.lock(&path) {
+            Ok(lock) => {
+                // The number is for messages only: without it the lock holds all the same.
+                let _noted = storage::Storage::open(storage, &path, Open::Replace)
+                    .and_then(|file| file.write_at(std::process::id().to_string().as_bytes(), 0));
+                return Ok(lock);
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                let noted = storage::read(storage, &path).ok();
+                let pid = noted.and_then(|bytes| std::str::from_utf8(&bytes).ok()?.trim().parse().ok());
+                // A process that another thread is just starting has copies of all open files for a moment, also of one
+                // that was closed meanwhile.
+                if pid != Some(std::process::id()) || looks == LOOKS {
+                    return Err(Error::Locked { path: directory.to_owned(), pid });
+                }
+                looks += 1;
+                std::thread::sleep(PAUSE);
+            }
+            Err(error) => return Err(Error::io("lock", &path, error)),
         }
-        Err(error) if error.kind() == ErrorKind::WouldBlock => {
-            let noted = storage::read(storage, &path).ok();
-            let pid = noted.and_then(|bytes| std::str::from_utf8(&bytes).ok()?.trim().parse().ok());
-            Err(Error::Locked { path: directory.to_owned(), pid })
-        }
-        Err(error) => Err(Error::io("lock", &path, error)),
+    }
+}
+
+/// Keeps others from opening a database while it is read past its own code, if it can be locked: one on a medium that
+/// cannot be written to has nobody who changes it, and a directory that is no database gets no file.
+pub(super) fn lock_to_read(storage: &dyn Storage, directory: &Path) -> Result<Option<Lock>> {
+    if !storage.exists(&directory.join(LOCK)).unwrap_or(false) {
+        return Ok(None);
+    }
+    match lock(storage, directory) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(error @ Error::Locked { .. }) => Err(error),
+        Err(_) => Ok(None),
     }
 }
 

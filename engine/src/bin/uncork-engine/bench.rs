@@ -15,7 +15,7 @@ use crate::{Failure, say};
 #[derive(Debug, Args)]
 pub(crate) struct Plan {
     /// Rows to load.
-    #[arg(long, default_value_t = 1_000_000)]
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
     rows: u64,
     /// Bytes of a value; half of them can be compressed.
     #[arg(long, default_value_t = 150)]
@@ -34,12 +34,34 @@ pub(crate) struct Plan {
     only: Option<String>,
 }
 
-/// Removes the directory of the measurements.
-pub(crate) struct Scratch(pub(crate) PathBuf);
+/// Removes the directory of the measurements, also when they are broken off.
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    pub(crate) fn new(directory: &Path) -> Self {
+        let unfinished = directory.to_owned();
+        // Without a handler, a measurement that is broken off leaves its files where the system cleans up.
+        let _set = ctrlc::set_handler(move || {
+            remove(&unfinished);
+            std::process::exit(130);
+        });
+        Self(directory.to_owned())
+    }
+}
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        let _may_be_gone = std::fs::remove_dir_all(&self.0);
+        remove(&self.0);
+    }
+}
+
+/// What still works there may add a file while others go.
+fn remove(directory: &Path) {
+    for _ in 0..100 {
+        match std::fs::remove_dir_all(directory) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {}
+            _ => return,
+        }
     }
 }
 
@@ -74,7 +96,7 @@ pub(crate) fn fill(value: &mut [u8], n: u64) {
 pub(crate) fn run(plan: &Plan) -> Result<(), Failure> {
     let parent = plan.directory.clone().unwrap_or_else(std::env::temp_dir);
     let directory = parent.join(format!("uncork-engine-bench-{}", std::process::id()));
-    let _scratch = Scratch(directory.clone());
+    let _scratch = Scratch::new(&directory);
     let database = Database::open(&directory, options(plan))?;
     let table = database.table("bench")?;
     let bench = Bench { plan, database: &database, table: &table };
@@ -134,7 +156,7 @@ impl Bench<'_> {
 
     fn writes(&self) -> Result<(), Failure> {
         for threads in [1, 8, 32] {
-            self.timed(&format!("durable put, {threads} threads"), threads, 1, |random, value| {
+            self.timed(&format!("durable put, {}", count_of(threads)), threads, 1, |random, value| {
                 let n = random.below(self.plan.rows);
                 fill(value, n);
                 self.table.put(&key(n), value)
@@ -153,7 +175,7 @@ impl Bench<'_> {
 
     fn reads(&self) -> Result<(), Failure> {
         for threads in [1, 2, 4] {
-            self.timed(&format!("get, {threads} threads"), threads, 1, |random, _| {
+            self.timed(&format!("get, {}", count_of(threads)), threads, 1, |random, _| {
                 self.table
                     .get(&key(random.below(self.plan.rows)))
                     .map(|value| assert!(value.is_some(), "a loaded row"))
@@ -320,6 +342,10 @@ fn report(name: &str, count: u64, elapsed: Duration, mut times: Vec<Duration>) -
         rate => format!("{rate:.0}"),
     };
     say(&line(name, &rate, [0.5, 0.99, 0.999].map(at)))
+}
+
+fn count_of(threads: usize) -> String {
+    format!("{threads} thread{}", if threads == 1 { "" } else { "s" })
 }
 
 /// A line of the table: 60 columns, for the narrowest terminal.

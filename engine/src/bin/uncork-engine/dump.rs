@@ -9,12 +9,12 @@
 //! Tags and dictionary of a table are rows of a table beside it, whose name begins with a zero byte.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 use uncork_engine::storage::Storage;
-use uncork_engine::{Database, Durability, WriteBatch};
+use uncork_engine::{Database, Durability, Error, Options, WriteBatch};
 
 use crate::Failure;
 
@@ -27,11 +27,16 @@ pub(crate) fn dump(
     directory: &Path,
     output: Option<&Path>,
 ) -> Result<(), Failure> {
-    let mut out: Box<dyn Write> = match output {
-        Some(path) => Box::new(BufWriter::new(File::create(path)?)),
-        None => Box::new(BufWriter::new(io::stdout().lock())),
+    // Nothing is written, and no file is made, before it is known that there is a database.
+    let open = || -> Result<Box<dyn Write>, Failure> {
+        let mut out: Box<dyn Write> = match output {
+            Some(path) => Box::new(BufWriter::new(File::create(path).map_err(named(path))?)),
+            None => Box::new(BufWriter::new(io::stdout().lock())),
+        };
+        writeln!(out, "{FIRST_LINE}")?;
+        Ok(out)
     };
-    writeln!(out, "{FIRST_LINE}")?;
+    let mut out = None;
     let mut current = None;
     let mut failed = None;
     let mut line = String::new();
@@ -47,14 +52,21 @@ pub(crate) fn dump(
         line.push(' ');
         push_hex(&mut line, value);
         line.push('\n');
-        if failed.is_none() {
-            failed = out.write_all(line.as_bytes()).err();
-        }
-        Ok(())
-    })?;
-    if let Some(error) = failed {
-        return Err(error.into());
+        let written = match &mut out {
+            Some(out) => Ok(out),
+            none => open().map(|opened| none.insert(opened)),
+        };
+        // Whatever is returned ends the dump: nobody reads on where nobody can write.
+        written.and_then(|out| Ok(out.write_all(line.as_bytes())?)).map_err(|failure| {
+            failed = Some(failure);
+            Error::Closed
+        })
+    });
+    if let Some(failure) = failed {
+        return Err(failure);
     }
+    let damage = damage?;
+    let mut out = out.map_or_else(open, Ok)?;
     out.flush()?;
     for error in &damage {
         eprintln!("not dumped: {error}");
@@ -62,21 +74,27 @@ pub(crate) fn dump(
     if damage.is_empty() { Ok(()) } else { Err(Failure::Damaged) }
 }
 
-pub(crate) fn load(database: &Database, input: Option<&Path>) -> Result<(), Failure> {
-    let reader: Box<dyn BufRead> = match input {
-        Some(path) => Box::new(BufReader::new(File::open(path)?)),
+pub(crate) fn load(directory: &Path, input: Option<&Path>) -> Result<(), Failure> {
+    let mut reader: Box<dyn BufRead> = match input {
+        Some(path) => Box::new(BufReader::new(File::open(path).map_err(named(path))?)),
         None => Box::new(io::stdin().lock()),
     };
+    let mut first = Vec::new();
+    // What is something else may have no end of a line for long.
+    reader.by_ref().take(FIRST_LINE.len() as u64 + 2).read_until(b'\n', &mut first)?;
+    if first.trim_ascii_end() != FIRST_LINE.as_bytes() {
+        return Err(Failure::Input { line: 1, what: "not a dump of this engine" });
+    }
+    let database = Database::open(directory, Options::default())?;
     let mut table = None;
     let mut batch = WriteBatch::new();
-    for (number, line) in (1..).zip(reader.lines()) {
-        let line = line?;
+    for (number, line) in (2..).zip(reader.lines()) {
         let bad = |what| Failure::Input { line: number, what };
-        if number == 1 {
-            if line != FIRST_LINE {
-                return Err(bad("not a dump of this engine"));
-            }
-        } else if let Some(name) = line.strip_prefix("table ") {
+        let line = line.map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => bad("not text"),
+            _ => error.into(),
+        })?;
+        if let Some(name) = line.strip_prefix("table ") {
             let name = unhex(name).and_then(|name| String::from_utf8(name).ok());
             table = Some(database.dumped_table(&name.ok_or(bad("not a table's name"))?)?);
         } else {
@@ -93,6 +111,11 @@ pub(crate) fn load(database: &Database, input: Option<&Path>) -> Result<(), Fail
     }
     database.write(&batch, Durability::Buffered)?;
     Ok(database.sync()?)
+}
+
+fn named(path: &Path) -> impl FnOnce(io::Error) -> Failure {
+    let path = path.to_owned();
+    |error| Failure::File { path, error }
 }
 
 fn push_hex(out: &mut String, bytes: &[u8]) {

@@ -74,6 +74,8 @@ enum Failure {
     Engine(#[from] Error),
     #[error("{0}")]
     Io(#[from] io::Error),
+    #[error("{}: {error}", path.display())]
+    File { path: PathBuf, error: io::Error },
     #[error("line {line}: {what}")]
     Input { line: u64, what: &'static str },
     #[error("the database is damaged")]
@@ -99,9 +101,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Stat { directory } => stat(&open(&directory)?),
         Command::Check { directory } => check(&directory),
         Command::Dump { directory, output } => dump::dump(&disk(), &directory, output.as_deref()),
-        Command::Load { directory, input } => {
-            dump::load(&Database::open(directory, Options::default())?, input.as_deref())
-        }
+        Command::Load { directory, input } => dump::load(&directory, input.as_deref()),
         Command::Backup { directory, to } => Ok(open(&directory)?.backup(to)?),
         Command::Compact { directory } => {
             let database = open(&directory)?;

@@ -88,7 +88,7 @@ struct Soak<'a> {
 pub(crate) fn run(plan: &Plan) -> Result<(), Failure> {
     let parent = plan.directory.clone().unwrap_or_else(std::env::temp_dir);
     let directory = parent.join(format!("uncork-engine-soak-{}", std::process::id()));
-    let _scratch = Scratch(directory.clone());
+    let _scratch = Scratch::new(&directory);
     let options = Options { memory_budget: plan.memory << 20, ..Options::default() };
     let database = Database::open(&directory, options)?;
     let table = database.table("soak")?;
