@@ -100,19 +100,22 @@ impl fmt::Debug for Resident {
 mod tests {
     use super::*;
 
+    /// Fewer for an interpreter that checks each access.
+    const BLOCKS: usize = if cfg!(miri) { 40 } else { 1000 };
+
     fn block(n: usize) -> Vec<u8> {
         (0..n * 37 % 5000).map(|at| (at * 31 + n) as u8).collect()
     }
 
     #[test]
     fn blocks_stay_as_they_were_while_others_come() {
-        let resident = Resident::new(1000);
+        let resident = Resident::new(BLOCKS);
         std::thread::scope(|scope| {
             for thread in 0..4 {
                 let resident = &resident;
                 scope.spawn(move || {
                     let mut held = Vec::new();
-                    for n in (thread * 100..1000).chain(0..thread * 100) {
+                    for n in (thread * BLOCKS / 10..BLOCKS).chain(0..thread * BLOCKS / 10) {
                         resident.keep(n, &block(n)).unwrap();
                         held.push((n, resident.get(n).unwrap()));
                     }
@@ -122,7 +125,7 @@ mod tests {
                 });
             }
         });
-        let all: usize = (0..1000).map(|n| block(n).len()).sum();
+        let all: usize = (0..BLOCKS).map(|n| block(n).len()).sum();
         assert_eq!(resident.bytes(), all as u64, "each is here once");
         assert_eq!(resident.keep(5, b"another"), Some(false));
         assert_eq!(resident.get(5).unwrap(), block(5));
