@@ -12,6 +12,7 @@ use uncork_lints::discover::{DiscoverError, Located, Request, locate};
 use uncork_lints::finding::{Confidence, Finding, Level, Severity};
 use uncork_lints::rules;
 use uncork_lints::run::{self, Outcome};
+use uncork_lints::source::Sources;
 use uncork_reports::{Format, Notice, NoticeLevel, Options, ReportInput, Summary};
 
 use crate::args::{CheckArgs, ColorArg, Selection, Strictness};
@@ -409,7 +410,20 @@ pub(crate) fn colour(when: ColorArg, to_terminal: bool) -> bool {
 
 /// A file that could not be read, in one line with its place.
 fn unreadable(outcome: &Shown, finding: &Finding) -> Notice {
-    let source = outcome.sources.get(finding.at.file);
+    unreadable_in(&outcome.sources, finding)
+}
+
+/// The files of a run that could not be read, a line each.
+pub(crate) fn unreadable_lines(outcome: &Outcome) -> Vec<String> {
+    let findings = outcome.settled.findings.iter();
+    let unreadable = findings.filter(|f| f.rule == rules::tool::unreadable_file::RULE.id);
+    let named = unreadable.take(NAMED).map(|f| unreadable_in(&outcome.analysis.sources, f).message);
+    let more = outcome.unreadable.saturating_sub(NAMED);
+    named.chain((more > 0).then(|| format!("{more} more files could not be read"))).collect()
+}
+
+fn unreadable_in(sources: &Sources, finding: &Finding) -> Notice {
+    let source = sources.get(finding.at.file);
     let at = source.line_column(finding.at.span.lo);
     Notice {
         level: NoticeLevel::Error,

@@ -12,9 +12,10 @@ use uncork_fixers::codemods;
 use uncork_fixers::fixpoint::{Answer, Limits};
 use uncork_fixers::interactive::Interactive;
 use uncork_fixers::overlay::Overlay;
-use uncork_fixers::session::{self, Request};
+use uncork_fixers::session::{Request, Session};
 use uncork_fixers::vcs::Allowed;
 use uncork_fixers::verify::{CargoOptions, Verify};
+use uncork_fixers::write::Recovered;
 use uncork_lints::discover::Edited;
 use uncork_lints::finding::{Applicability, Level};
 use uncork_lints::run::{self, Outcome};
@@ -25,7 +26,7 @@ use crate::error::Error;
 use crate::output::Target;
 use crate::preview::{self, First};
 use crate::progress::Progress;
-use crate::{args, check, interrupt};
+use crate::{args, check, interrupt, say};
 
 #[derive(Args, Debug, Clone, Default)]
 pub(crate) struct FixArgs {
@@ -91,7 +92,7 @@ enum VerifyArg {
     None,
 }
 
-/// Runs the command. Status 1 if a finding that fails a check is left, 0 else.
+/// Runs the command. Status 2 if a file could not be read, 1 if a finding that fails a check is left, 0 else.
 pub(crate) fn run(args: &FixArgs) -> Result<ExitCode, Error> {
     if args.selection.paths.iter().any(|p| p == "-") {
         return Err(Error::Usage(
@@ -113,13 +114,12 @@ pub(crate) fn run(args: &FixArgs) -> Result<ExitCode, Error> {
     let target = Target::new(args.output.as_deref())?;
     let started = Instant::now();
     let progress = Progress::start(args.quiet || args.interactive);
-    let analysed =
-        check::plan(&args.selection, &args.strictness, &check::request(&args.selection)?, &progress)?;
-    // Looked at once before anything is planned: where the root is, and whether cargo knows it.
-    let first = run::with_room(|| analysed.check(&progress))?;
+    let located =
+        || check::plan(&args.selection, &args.strictness, &check::request(&args.selection)?, &progress);
+    let mut analysed = located()?;
     let request = Request {
-        root: first.root.clone(),
-        cargo: first.cargo,
+        root: analysed.located.root.clone(),
+        cargo: analysed.located.in_cargo(),
         least: if args.unsafe_ { Applicability::Unsafe } else { Applicability::Safe },
         dry: args.diff,
         allowed: Allowed { dirty: args.allow_dirty, staged: args.allow_staged, no_vcs: args.allow_no_vcs },
@@ -127,6 +127,13 @@ pub(crate) fn run(args: &FixArgs) -> Result<ExitCode, Error> {
         limits: Limits::default(),
         stop: interrupt::stop_flag(),
     };
+    let session = interrupt::careful(|| Session::open(&request))?;
+    if session.recovered != Recovered::default() {
+        analysed = located()?;
+    }
+    // Looked at once before anything is planned.
+    let first = run::with_room(|| analysed.check(&progress))?;
+    let unreadable = check::unreadable_lines(&first);
     let mut planned = None;
     let mut left = Vec::new();
     let mut planner = |overlay: &mut Overlay| -> Result<Plan, String> {
@@ -142,7 +149,7 @@ pub(crate) fn run(args: &FixArgs) -> Result<ExitCode, Error> {
         true => interrupt::at_ease(|| asking.ask(change, overlay)),
         false => Answer::Apply,
     };
-    let report = interrupt::careful(|| session::run(&request, &mut planner, &mut gate));
+    let report = interrupt::careful(|| session.run(&request, &mut planner, &mut gate));
     drop(progress);
     let report = report?;
     match format {
@@ -169,12 +176,22 @@ pub(crate) fn run(args: &FixArgs) -> Result<ExitCode, Error> {
         }
         None => {}
     }
+    // A report names them itself.
+    for line in unreadable.iter().filter(|_| args.format.is_none()) {
+        say::error(line);
+    }
     if !args.quiet {
         let mut err = std::io::stderr().lock();
         let _ = err.write_all(report.text().as_bytes());
         let _ = writeln!(err);
     }
-    Ok(if left.contains(&Level::Deny) { ExitCode::from(1) } else { ExitCode::SUCCESS })
+    Ok(if !unreadable.is_empty() {
+        ExitCode::from(2)
+    } else if left.contains(&Level::Deny) {
+        ExitCode::from(1)
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 /// Analyses the text as edited so far and plans on it; `first` is what was found before any edit, and need not be

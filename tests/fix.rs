@@ -4,7 +4,7 @@ mod common;
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{UNWRAP, World, manifest};
@@ -62,32 +62,73 @@ fn what_did_not_compile_before_is_fixed_all_the_same() {
     let world = committed(&[("Cargo.toml", &manifest("demo")), ("src/lib.rs", &source)]);
     let ran = world.run(&["fix", "--unsafe", "--offline"]);
     assert_eq!(ran.status, 0, "{ran:?}");
-    assert!(ran.err.contains("no new error beside the 1 error that were there"), "{ran:?}");
+    assert!(ran.err.contains("no new error beside the 1 error of before"), "{ran:?}");
     assert!(lib(&world).contains(FIXED) && lib(&world).contains("\"text\""));
 }
 
-#[test]
-fn the_second_of_two_runs_is_told_so() {
-    let wait = "fn main() {\n    std::fs::write(\"started\", \"\").unwrap();\n    while !std::path::Path::new(\"stop\")\
-                .exists() {\n        std::thread::sleep(std::time::Duration::from_millis(20));\n    }\n}\n";
-    let world = World::new(&[("Cargo.toml", &manifest("demo")), ("src/lib.rs", UNWRAP), ("build.rs", wait)]);
-    let args = ["uncork", "fix", "--unsafe", "--allow-no-vcs", "--offline"];
-    let mut first = Command::new(assert_cmd::cargo::cargo_bin!("cargo-uncork"))
+/// A build script that says when it runs, and then waits.
+const WAIT: &str = "fn main() {\n    std::fs::write(\"target/started\", \"\").unwrap();\n    \
+                    while !std::path::Path::new(\"target/stop\").exists() {\n        \
+                    std::thread::sleep(std::time::Duration::from_millis(20));\n    }\n}\n";
+
+/// Starts a run, and waits until it has written and cargo is at work.
+fn begun(world: &World, args: &[&str]) -> Child {
+    let child = Command::new(assert_cmd::cargo::cargo_bin!("cargo-uncork"))
+        .arg("uncork")
         .args(args)
         .current_dir(world.path())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .expect("it runs");
-    let begun = Instant::now();
-    while !world.path().join("started").exists() {
-        assert!(begun.elapsed() < Duration::from_secs(600), "the build script never ran");
+    let started = Instant::now();
+    while !world.path().join("target/started").exists() {
+        assert!(started.elapsed() < Duration::from_secs(600), "the build script never ran");
         std::thread::sleep(Duration::from_millis(20));
     }
-    refused(&world, &args[1..], &format!("{}", first.id()));
-    world.write("stop", "");
+    child
+}
+
+#[test]
+fn the_second_of_two_runs_is_told_so() {
+    let world = World::new(&[("Cargo.toml", &manifest("demo")), ("src/lib.rs", UNWRAP), ("build.rs", WAIT)]);
+    let args = ["fix", "--unsafe", "--allow-no-vcs", "--offline"];
+    let mut first = begun(&world, &args);
+    refused(&world, &args, &format!("{}", first.id()));
+    world.write("target/stop", "");
     assert!(first.wait().expect("it ends").success());
     assert!(lib(&world).contains(FIXED), "the first is not disturbed");
+}
+
+#[test]
+fn a_run_after_one_that_was_killed_begins_with_what_was_there() {
+    let world = committed(&[("Cargo.toml", &manifest("demo")), ("src/lib.rs", UNWRAP), ("build.rs", WAIT)]);
+    let args = ["fix", "--unsafe", "--offline"];
+    let mut first = begun(&world, &args);
+    first.kill().expect("it is killed");
+    first.wait().expect("it has ended");
+    world.write("target/stop", "");
+    assert!(lib(&world).contains(FIXED), "it was killed with the files written");
+    // Where the user has work of their own as well, the tree is dirty all the same.
+    world.write("src/mine.rs", "// mine\n");
+    let ran = world.run(&args);
+    assert!(
+        ran.status == 2 && ran.err.contains("lib.rs, which an interrupted run had left half-done; "),
+        "{ran:?}"
+    );
+    assert_eq!(lib(&world), UNWRAP);
+    fs::remove_file(world.path().join("src/mine.rs")).expect("it is there");
+
+    let ran = world.run(&args);
+    assert!(ran.status == 0 && ran.err.contains("1 change made"), "{ran:?}");
+    assert_eq!(lib(&world).matches(FIXED).count(), 1);
+}
+
+#[test]
+fn what_does_not_parse_is_named() {
+    let world = committed(&[("Cargo.toml", &manifest("demo")), ("src/lib.rs", "pub fn open() {\n")]);
+    let ran = world.run(&["fix", "--unsafe", "--offline"]);
+    assert!(ran.status == 2 && ran.err.contains("error: src/lib.rs:"), "{ran:?}");
 }
 
 #[cfg(unix)]

@@ -39,12 +39,17 @@ pub struct Request {
     pub stop: Arc<AtomicBool>,
 }
 
-/// Why a run ended without a report. Every file is as it was.
+/// Why a run ended without a report. Every file is as it was, or as it was before an interrupted run.
 #[derive(Debug, Error)]
 pub enum SessionError {
     /// The tree has uncommitted work.
-    #[error(transparent)]
-    Vcs(#[from] VcsError),
+    #[error("{}{why}", told(recovered).iter().map(|line| format!("{line}; ")).collect::<String>())]
+    Vcs {
+        /// Which.
+        why: VcsError,
+        /// What was undone before.
+        recovered: Recovered,
+    },
     /// Planning, writing or verifying failed.
     #[error(transparent)]
     Verify(#[from] VerifyError),
@@ -54,6 +59,18 @@ impl From<crate::write::WriteError> for SessionError {
     fn from(e: crate::write::WriteError) -> SessionError {
         SessionError::Verify(e.into())
     }
+}
+
+/// What was undone, a line each.
+fn told(recovered: &Recovered) -> Vec<String> {
+    let restored = recovered
+        .restored
+        .iter()
+        .map(|path| format!("restored {path}, which an interrupted run had left half-done"));
+    let kept = recovered.kept.iter().map(|(path, original)| {
+        format!("{path} was edited after an interrupted run; its original is {original}")
+    });
+    restored.chain(kept).collect()
 }
 
 /// What a run did, ready to be told.
@@ -81,55 +98,91 @@ pub struct Report {
     pub dry: bool,
 }
 
-/// Fixes what `planner` finds. `gate` is asked before each change.
+/// A run before its plan: the tree is whole, may be changed, and is locked. Opened before the code is analysed, since an
+/// earlier run that was killed may have left it half-done.
+pub struct Session {
+    /// What opening it undid.
+    pub recovered: Recovered,
+    cargo: Option<Cargo>,
+    lock: RunLock,
+    disk: Disk,
+}
+
+impl Session {
+    /// Undoes what an interrupted run left, then asks whether the tree may be changed.
+    ///
+    /// # Errors
+    /// [`SessionError`]; no file was changed but those it names.
+    pub fn open(request: &Request) -> Result<Session, SessionError> {
+        let cargo = match request.cargo {
+            true => Some(Cargo::new(&request.root, request.options.clone(), request.stop.clone())?),
+            false => None,
+        };
+        let target =
+            cargo.as_ref().map_or_else(|| request.root.join("target"), |c| c.workspace().target.clone());
+        let mut disk = Disk::default();
+        let lock = RunLock::acquire(&target.join("uncork"))?;
+        let recovered = recover(&lock, &mut disk)?;
+        if !request.dry {
+            vcs::check(&request.root, request.allowed)
+                .map_err(|why| SessionError::Vcs { why, recovered: recovered.clone() })?;
+        }
+        Ok(Session { recovered, cargo, lock, disk })
+    }
+
+    /// Fixes what `planner` finds. `gate` is asked before each change.
+    ///
+    /// # Errors
+    /// [`SessionError`]; every file is then as it was.
+    pub fn run(
+        self,
+        request: &Request,
+        planner: &mut dyn Planner,
+        gate: &mut dyn FnMut(&Change, &Overlay) -> Answer,
+    ) -> Result<Report, SessionError> {
+        let Session { recovered, mut cargo, lock, mut disk } = self;
+        let workspace = cargo.as_ref().map(|c| c.workspace().clone()).unwrap_or_default();
+        let edition = |path: &Utf8Path| {
+            workspace.package_of(path).map_or_else(|| "2024".to_owned(), |p| p.edition.clone())
+        };
+        let mut finish = |overlay: &mut Overlay| format_edited(overlay, &edition);
+        if request.dry {
+            let mut driver = Driver { planner, gate, least: request.least, limits: request.limits };
+            let mut fixed = driver.run(request.root.clone(), &BTreeMap::new()).map_err(VerifyError::from)?;
+            fixed.finish(&mut finish);
+            return Ok(report(fixed, Vec::new(), Verified::Unchecked, recovered, true));
+        }
+        let checker: Option<&mut dyn Checker> = match (&mut cargo, request.options.verify) {
+            (_, Verify::None) | (None, _) => None,
+            (Some(cargo), _) => Some(cargo),
+        };
+        let proof = Prover {
+            root: request.root.clone(),
+            planner,
+            gate,
+            finish: &mut finish,
+            least: request.least,
+            limits: request.limits,
+            checker,
+            lock: &lock,
+            disk: &mut disk,
+            stop: &request.stop,
+        }
+        .run()?;
+        Ok(report(proof.fixed, proof.backed_out, proof.verified, recovered, false))
+    }
+}
+
+/// Opens a [`Session`] and runs it: for a planner that looks at the code only when it is asked.
 ///
 /// # Errors
-/// [`SessionError`]; every file is then as it was.
+/// [`SessionError`].
 pub fn run(
     request: &Request,
     planner: &mut dyn Planner,
     gate: &mut dyn FnMut(&Change, &Overlay) -> Answer,
 ) -> Result<Report, SessionError> {
-    if !request.dry {
-        vcs::check(&request.root, request.allowed)?;
-    }
-    let mut cargo = match request.cargo {
-        true => Some(Cargo::new(&request.root, request.options.clone(), request.stop.clone())?),
-        false => None,
-    };
-    let target = cargo.as_ref().map_or_else(|| request.root.join("target"), |c| c.workspace().target.clone());
-    let lock = RunLock::acquire(&target.join("uncork"))?;
-    let mut disk = Disk::default();
-    let recovered = recover(&lock, &mut disk)?;
-
-    let workspace = cargo.as_ref().map(|c| c.workspace().clone()).unwrap_or_default();
-    let edition =
-        |path: &Utf8Path| workspace.package_of(path).map_or_else(|| "2024".to_owned(), |p| p.edition.clone());
-    let mut finish = |overlay: &mut Overlay| format_edited(overlay, &edition);
-    if request.dry {
-        let mut driver = Driver { planner, gate, least: request.least, limits: request.limits };
-        let mut fixed = driver.run(request.root.clone(), &BTreeMap::new()).map_err(VerifyError::from)?;
-        fixed.finish(&mut finish);
-        return Ok(report(fixed, Vec::new(), Verified::Unchecked, recovered, true));
-    }
-    let checker: Option<&mut dyn Checker> = match (&mut cargo, request.options.verify) {
-        (_, Verify::None) | (None, _) => None,
-        (Some(cargo), _) => Some(cargo),
-    };
-    let proof = Prover {
-        root: request.root.clone(),
-        planner,
-        gate,
-        finish: &mut finish,
-        least: request.least,
-        limits: request.limits,
-        checker,
-        lock: &lock,
-        disk: &mut disk,
-        stop: &request.stop,
-    }
-    .run()?;
-    Ok(report(proof.fixed, proof.backed_out, proof.verified, recovered, false))
+    Session::open(request)?.run(request, planner, gate)
 }
 
 fn report(
@@ -204,11 +257,9 @@ impl Report {
             out.push_str(&text);
             out.push('\n');
         };
-        for path in &self.recovered.restored {
-            line(&mut out, format!("restored {path}, which an interrupted run had left half-done"));
-        }
-        for (path, kept) in &self.recovered.kept {
-            line(&mut out, format!("{path} was edited after an interrupted run; its original is {kept}"));
+        for line in told(&self.recovered) {
+            out.push_str(&line);
+            out.push('\n');
         }
         let mut shown = Lines { overlay: self.overlay.clone() };
         for refused in &self.refused {
@@ -253,7 +304,7 @@ impl Report {
             Verified::Unchecked => Some("not verified".to_owned()),
             Verified::Clean => Some("the compiler agrees".to_owned()),
             Verified::SameErrors(n) => {
-                Some(format!("no new error beside the {} that were there", plural(n, "error")))
+                Some(format!("no new error beside the {} of before", plural(n, "error")))
             }
         };
         parts.extend(proof);

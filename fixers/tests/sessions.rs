@@ -114,7 +114,7 @@ fn a_dirty_tree_is_refused() {
     let (_dir, root) = project();
     fs::write(root.join("src/lib.rs"), format!("{SOURCE}// mine\n")).unwrap();
     let refused = fix(&request(&root));
-    assert!(matches!(refused, Err(SessionError::Vcs(VcsError::Dirty(_)))));
+    assert!(matches!(refused, Err(SessionError::Vcs { why: VcsError::Dirty(_), .. })));
     assert_eq!(source(&root), format!("{SOURCE}// mine\n"));
 }
 

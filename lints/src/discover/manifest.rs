@@ -220,24 +220,7 @@ fn package(path: &Utf8Path, table: &Table, root_dir: &Utf8Path, root: &Table) ->
     }
     let build = get(table, &["package", "build"]).and_then(Value::as_str).unwrap_or("build.rs");
     add(&mut targets, "build-script-build", TargetKind::BuildScript, dir.join(build));
-    let mut dependencies = Vec::new();
-    let mut collect = |section: &Table| {
-        for (key, kind) in [
-            ("dependencies", DependencyKind::Normal),
-            ("dev-dependencies", DependencyKind::Dev),
-            ("build-dependencies", DependencyKind::Build),
-        ] {
-            for (name, value) in section.get(key).and_then(Value::as_table).into_iter().flatten() {
-                dependencies.push(dependency(name, value, kind, dir, root_dir, root));
-            }
-        }
-    };
-    collect(table);
-    for (_, section) in get(table, &["target"]).and_then(Value::as_table).into_iter().flatten() {
-        if let Some(section) = section.as_table() {
-            collect(section);
-        }
-    }
+    let dependencies = dependencies(table, dir, root_dir, root);
     let inherited = |key: &str| {
         let own = get(table, &["package", key])?;
         let value = if own.is_table() { get(root, &["workspace", "package", key])? } else { own };
@@ -258,6 +241,48 @@ fn package(path: &Utf8Path, table: &Table, root_dir: &Utf8Path, root: &Table) ->
         targets,
         dependencies,
     })
+}
+
+fn dependencies(table: &Table, dir: &Utf8Path, root_dir: &Utf8Path, root: &Table) -> Vec<Dependency> {
+    let mut dependencies = Vec::new();
+    let mut collect = |section: &Table| {
+        for (key, kind) in [
+            ("dependencies", DependencyKind::Normal),
+            ("dev-dependencies", DependencyKind::Dev),
+            ("build-dependencies", DependencyKind::Build),
+        ] {
+            for (name, value) in section.get(key).and_then(Value::as_table).into_iter().flatten() {
+                dependencies.push(dependency(name, value, kind, dir, root_dir, root));
+            }
+        }
+    };
+    collect(table);
+    for (_, section) in get(table, &["target"]).and_then(Value::as_table).into_iter().flatten() {
+        if let Some(section) = section.as_table() {
+            collect(section);
+        }
+    }
+    dependencies
+}
+
+/// What a manifest as edited depends on that the package did not before.
+pub(super) fn added(
+    text: &str,
+    package: &Package,
+    root_dir: &Utf8Path,
+    root: Option<&str>,
+) -> Vec<Dependency> {
+    let Ok(table) = text.parse::<Table>() else { return Vec::new() };
+    let root = match root {
+        Some(text) => text.parse::<Table>().ok(),
+        None => parse(&root_dir.join("Cargo.toml")).ok(),
+    };
+    let mut all = dependencies(&table, package.dir(), root_dir, &root.unwrap_or_default());
+    let known = |d: &Dependency| {
+        package.dependencies.iter().any(|k| k.extern_name == d.extern_name && k.kind == d.kind)
+    };
+    all.retain(|d| !known(d));
+    all
 }
 
 fn dependency(

@@ -180,6 +180,11 @@ enum Kind {
 }
 
 impl Located {
+    /// Whether it is a cargo workspace.
+    pub fn in_cargo(&self) -> bool {
+        matches!(self.kind, Kind::Workspace { .. })
+    }
+
     /// Where its configuration may be.
     pub fn places(&self) -> crate::config::Places {
         let mut places = crate::config::Places { root: self.root.clone(), ..Default::default() };
@@ -224,7 +229,19 @@ impl Located {
     /// The same with other texts in place of what is on disk.
     #[must_use]
     pub fn with_edited(&self, edited: Edited) -> Located {
-        Located { edited, ..self.clone() }
+        let mut located = Located { edited, ..self.clone() };
+        // What an edited manifest adds can be named.
+        if let Kind::Workspace { workspace, .. } = &mut located.kind {
+            let root = workspace.root.clone();
+            let root_text = located.edited.get(&root.join("Cargo.toml"));
+            for package in &mut workspace.packages {
+                if let Some(text) = located.edited.get(&package.manifest) {
+                    let added = manifest::added(text, package, &root, root_text.map(|t| &**t));
+                    package.dependencies.extend(added);
+                }
+            }
+        }
+        located
     }
 
     /// Reads and lowers the code, on all cores. What matches `exclude` is left out, but not by a pattern that leaves out
@@ -354,12 +371,13 @@ pub fn locate(request: &Request) -> Result<Located, DiscoverError> {
         Some(chosen) => chosen,
         None => return folder(paths),
     };
-    Ok(Located {
+    let located = Located {
         root: workspace.root.clone(),
-        edited: request.edited.clone(),
+        edited: Edited::default(),
         named: paths.clone(),
         kind: Kind::Workspace { workspace, chosen, paths, cwd: request.cwd.clone() },
-    })
+    };
+    Ok(located.with_edited(request.edited.clone()))
 }
 
 /// The nearest `Cargo.toml` at or above a path.

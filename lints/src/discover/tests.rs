@@ -112,3 +112,22 @@ fn a_root_package_with_members_and_one_alone() {
     ]);
     both_agree(&root);
 }
+
+#[test]
+fn what_an_edited_manifest_adds_can_be_named() {
+    let manifest = "[package]\nname = \"a\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[dependencies]\n";
+    let (_keep, root) = world(&[
+        ("Cargo.toml", manifest),
+        ("src/lib.rs", "use dashmap::DashMap;\n\npub struct A {\n    pub map: DashMap<u8, u8>,\n}\n"),
+    ]);
+    let externs = |edited: super::Edited| {
+        let request = super::Request { cwd: root.clone(), edited, ..super::Request::default() };
+        let project = super::locate(&request).unwrap().load(&[], &()).unwrap();
+        let externs = project.input.crates[0].externs.clone().unwrap();
+        externs.iter().map(|n| n.as_str().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(externs(super::Edited::default()), [""; 0]);
+    let text = format!("{manifest}dashmap = \"6\"\n");
+    let edited = [(root.join("Cargo.toml"), text.as_str().into())].into_iter().collect();
+    assert_eq!(externs(std::sync::Arc::new(edited)), ["dashmap"]);
+}
