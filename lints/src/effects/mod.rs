@@ -141,6 +141,14 @@ impl Effects {
         .collect()
     }
 
+    /// Whether somebody only tries to take a lock of this class, and so acts on its being held. O(effects).
+    pub fn is_tried(&self, program: &Program, class: Class) -> bool {
+        self.direct.iter().flatten().any(|d| match d.key {
+            Key::Acquire(ix, mode, _) => mode.is_try && self.place(ix).class(program) == Some(class),
+            _ => false,
+        })
+    }
+
     /// An interned place.
     pub fn place(&self, ix: PlaceIx) -> &Place {
         &self.places[ix.0 as usize]

@@ -126,7 +126,8 @@ fn may_borrow_fuel(program: &Program, ty: Ty, fuel: u8) -> bool {
         | TyKind::Str => true,
         TyKind::Ext(path, _) => match program.knowledge.types.get(path) {
             Some(info) => {
-                info.guard || info.container.is_none() && info.item.is_some() && !info.clone_is_value()
+                let owns = info.container.is_some() || info.clone_is_value();
+                info.guard || !owns && (info.item.is_some() || info.lends())
             }
             None => true,
         },

@@ -87,6 +87,12 @@ impl TypeInfo {
     pub fn clone_is_value(&self) -> bool {
         matches!(self.clone, CloneCost::Args | CloneCost::Deep)
     }
+
+    /// Whether it gives up a reference that outlives it: then it holds one (`Entry::or_insert`).
+    pub fn lends(&self) -> bool {
+        let by_value = |f: &FnInfo| f.self_mode == Some(crate::infer::SelfMode::Value);
+        self.methods.values().any(|f| by_value(f) && matches!(f.ret.kind(), crate::ty::TyKind::Ref(..)))
+    }
 }
 
 /// The kinds of lock.

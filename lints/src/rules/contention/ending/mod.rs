@@ -92,6 +92,13 @@ impl<'a> Cx<'a> {
         if guard.flow.returned {
             return obstacle("the guard is returned", body.expr(site).span);
         }
+        let class = guard.lock.place.as_ref().and_then(|p| p.class(&unit.a.program));
+        if class.is_some_and(|class| unit.a.effects.is_tried(&unit.a.program, class)) {
+            return obstacle(
+                "elsewhere the lock is only tried, and code acts on its being held",
+                body.expr(site).span,
+            );
+        }
         Ok(cx)
     }
 
