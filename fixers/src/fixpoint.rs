@@ -246,7 +246,7 @@ impl Driver<'_> {
     }
 }
 
-fn refusal(change: &Change, reason: String) -> Option<Refusal> {
+pub(crate) fn refusal(change: &Change, reason: String) -> Option<Refusal> {
     let edit = change.edits.first()?;
     Some(Refusal {
         rule: change.rule.clone(),

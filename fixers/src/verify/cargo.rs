@@ -206,6 +206,7 @@ impl Checker for Cargo {
                     primary: Vec::new(),
                     secondary: Vec::new(),
                     about_manifest: true,
+                    unread: false,
                 }],
             }),
         }

@@ -28,6 +28,8 @@ pub struct Problem {
     pub secondary: Vec<Lines>,
     /// Cargo's own: about manifests or dependencies, not code.
     pub about_manifest: bool,
+    /// No error: the compiler never read the file.
+    pub unread: bool,
 }
 
 /// The outcome of a check.
@@ -154,7 +156,7 @@ fn problem(message: Message) -> Problem {
         line.map_or("", |t| t.text.trim()),
     );
     let words = message.rendered.unwrap_or(message.message).trim_end().to_owned();
-    Problem { key, words, primary, secondary, about_manifest: false }
+    Problem { key, words, primary, secondary, about_manifest: false, unread: false }
 }
 
 fn places(message: &Message, primary: &mut Vec<Lines>, secondary: &mut Vec<Lines>) {

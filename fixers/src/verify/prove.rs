@@ -1,6 +1,7 @@
 //! The loop: plan, write, check, take back what brought a new error, plan again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::sync::atomic::AtomicBool;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -9,8 +10,8 @@ use uncork_lints::source::Span;
 
 use super::VerifyError;
 use super::diagnostics::{Lines, Outcome, Problem, new_problems};
-use crate::change::{Change, ChangeId};
-use crate::fixpoint::{Answer, Driver, Fixed, Limits, Planner};
+use crate::change::{Change, ChangeId, Refusal};
+use crate::fixpoint::{Answer, Driver, Fixed, Limits, Planner, refusal};
 use crate::overlay::Overlay;
 use crate::write::{Disk, RunLock, Target, Transaction};
 
@@ -108,8 +109,10 @@ impl Prover<'_> {
         let mut memory = Memory::default();
         let mut banned: BTreeMap<ChangeId, String> = BTreeMap::new();
         let mut backed_out: Vec<BackedOut> = Vec::new();
+        let mut unread: Vec<Refusal> = Vec::new();
         loop {
-            let fixed = self.plan(&mut memory, &banned, None)?;
+            let mut fixed = self.plan(&mut memory, &banned, None)?;
+            fixed.refused.extend(unread.iter().cloned());
             if fixed.overlay.changed().next().is_none() {
                 return Ok(Proof { fixed, backed_out, verified: Verified::Unchanged });
             }
@@ -128,12 +131,15 @@ impl Prover<'_> {
             let mut guilty = attribute(&new, &fixed);
             if guilty.is_empty() {
                 let (id, words) = self.bisect(&mut memory, &fixed, &banned, &new)?;
-                guilty.insert(id, words);
+                guilty.insert(id, (words, false));
             }
-            for (id, words) in guilty {
-                let change = fixed.applied.iter().find(|a| a.change.id() == id);
-                if let Some(applied) = change {
-                    backed_out.push(BackedOut { change: applied.change.clone(), words: words.clone() });
+            for (id, (words, was_unread)) in guilty {
+                match fixed.applied.iter().find(|a| a.change.id() == id) {
+                    Some(applied) if was_unread => unread.extend(refusal(&applied.change, UNREAD.to_owned())),
+                    Some(applied) => {
+                        backed_out.push(BackedOut { change: applied.change.clone(), words: words.clone() });
+                    }
+                    None => {}
                 }
                 banned.insert(id, words);
             }
@@ -192,20 +198,35 @@ impl Prover<'_> {
         let watched: Vec<Utf8PathBuf> =
             self.checker.as_ref().and_then(|c| c.lock_file()).into_iter().collect();
         loop {
-            let written = Transaction::write(self.lock, &targets, &watched, self.stop, self.disk)?;
+            let mut written = Transaction::write(self.lock, &targets, &watched, self.stop, self.disk)?;
             let Some(checker) = self.checker.as_deref_mut() else { return Ok((Some(written), Vec::new())) };
             let outcome = checker.check(&changed, false)?;
             if !outcome.is_clean() {
-                let Some(before) = known(&memory.check, &changed) else {
+                if let Some(before) = known(&memory.check, &changed) {
+                    let new = new_problems(before, &outcome);
+                    if !new.is_empty() {
+                        written.roll_back(self.disk)?;
+                        return Ok((None, new));
+                    }
+                } else {
+                    let locked = checker.lock_file().and_then(|p| Some((fs::read(&p).ok()?, p)));
                     written.roll_back(self.disk)?;
-                    let files = changed.iter().cloned().collect();
-                    memory.check = Some((files, checker.check(&changed, true)?));
-                    continue;
-                };
-                let new = new_problems(before, &outcome);
-                if !new.is_empty() {
-                    written.roll_back(self.disk)?;
-                    return Ok((None, new));
+                    let before = checker.check(&changed, true)?;
+                    let new = new_problems(&before, &outcome);
+                    memory.check = Some((changed.iter().cloned().collect(), before));
+                    // What cargo itself could not do it may do now: the baseline tells what is to be checked.
+                    if new.iter().any(|p| p.about_manifest) {
+                        continue;
+                    }
+                    if !new.is_empty() {
+                        return Ok((None, new));
+                    }
+                    // This very text has been checked. What cargo made of the lock file then comes back with it; if not,
+                    // the next build makes it.
+                    written = Transaction::write(self.lock, &targets, &watched, self.stop, self.disk)?;
+                    if let Some((text, path)) = locked {
+                        drop(fs::write(path, text));
+                    }
                 }
             }
             let tests = checker.test(&changed)?;
@@ -290,9 +311,12 @@ fn said(problems: &[Problem]) -> String {
     problems.first().map(|p| p.words.clone()).unwrap_or_default()
 }
 
-/// The changes that made the places the problems name: the primary ones, else the others. Problems of cargo itself
-/// belong to changes of manifests.
-fn attribute(problems: &[Problem], fixed: &Fixed) -> BTreeMap<ChangeId, String> {
+/// Why a change to a file that is not in the build is not made.
+const UNREAD: &str = "the file is not part of this build (another platform, or a feature that is off), so no compiler can judge the change";
+
+/// The changes that made the places the problems name: the primary ones, else the others; the words, and whether the
+/// file was not read at all. Problems of cargo itself belong to changes of manifests.
+fn attribute(problems: &[Problem], fixed: &Fixed) -> BTreeMap<ChangeId, (String, bool)> {
     let mut out = BTreeMap::new();
     for problem in problems {
         let mut ids = BTreeSet::new();
@@ -309,7 +333,7 @@ fn attribute(problems: &[Problem], fixed: &Fixed) -> BTreeMap<ChangeId, String> 
             }
         }
         for id in ids {
-            out.entry(id).or_insert_with(|| problem.words.clone());
+            out.entry(id).or_insert_with(|| (problem.words.clone(), problem.unread));
         }
     }
     out

@@ -36,6 +36,7 @@ pub(super) fn unread(stdout: &str, root: &Utf8Path, changed: &[Utf8PathBuf]) -> 
             primary: vec![Lines { path: path.clone(), first: 1, last: u32::MAX }],
             secondary: Vec::new(),
             about_manifest: false,
+            unread: true,
         })
         .collect()
 }

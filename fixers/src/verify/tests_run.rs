@@ -28,7 +28,7 @@ pub(super) fn parse(stdout: &str, stderr: &str, success: bool) -> Outcome {
 }
 
 fn problem(key: String, words: String) -> Problem {
-    Problem { key, words, primary: Vec::new(), secondary: Vec::new(), about_manifest: false }
+    Problem { key, words, primary: Vec::new(), secondary: Vec::new(), about_manifest: false, unread: false }
 }
 
 /// Documentation tests are named by their line, which edits move.
