@@ -95,3 +95,170 @@ fn before_becomes_after() {
     }
     assert!(count >= 10);
 }
+
+/// A library around one map, with `more` in its `impl`.
+fn library(visible: &str, more: &str) -> String {
+    format!(
+        "use std::collections::HashMap;\n\nuse parking_lot::RwLock;\n\n#[derive(Default)]\npub struct Book {{\n    \
+         {visible}by_id: RwLock<HashMap<u64, u64>>,\n    log: RwLock<Vec<u64>>,\n    spare: RwLock<Vec<u64>>,\n}}\n\n\
+         impl Book {{\n    pub fn put(&self, id: u64, sum: u64) {{\n        self.by_id.write().insert(id, sum);\n    \
+         }}\n\n    pub fn note(&self, id: u64) {{\n        self.log.write().push(id);\n    }}\n\n    pub fn use_spare(&self) \
+         -> usize {{\n        self.spare.read().len() + self.log.read().len()\n    }}\n\n{more}}}\n"
+    )
+}
+
+#[test]
+fn what_a_migration_may_change_is_said() {
+    let cases = [
+        ("alone", "", "", None),
+        ("public", "pub ", "", Some("part of the library's interface")),
+        ("restricted", "pub(crate) ", "", None),
+        (
+            "logged",
+            "",
+            "    pub fn close(&self, id: u64) {\n        let mut map = self.by_id.write();\n        map.remove(&id);\n        \
+             self.note(id);\n    }\n",
+            Some("1 place does more under the lock"),
+        ),
+        (
+            "moved",
+            "",
+            "    pub fn shut(&self, id: u64) {\n        if let Some(sum) = self.by_id.write().remove(&id) {\n            \
+             self.log.write().push(sum);\n        }\n    }\n",
+            Some("1 place does more under the lock"),
+        ),
+        (
+            "decided",
+            "",
+            "    pub fn known(&self, id: u64) {\n        let map = self.by_id.read();\n        if map.contains_key(&id) {\n            \
+             self.note(id);\n        }\n    }\n",
+            Some("1 place does more under the lock"),
+        ),
+        (
+            "dropped",
+            "",
+            "    pub fn close(&self, id: u64) {\n        let mut map = self.by_id.write();\n        map.remove(&id);\n        \
+             drop(map);\n        self.note(id);\n    }\n",
+            None,
+        ),
+        (
+            "looked",
+            "",
+            "    pub fn look(&self, id: u64) -> usize {\n        let map = self.by_id.read();\n        match map.get(&id) {\n            \
+             Some(_) => self.use_spare(),\n            None => 0,\n        }\n    }\n",
+            None,
+        ),
+    ];
+    for (name, visible, more, said) in cases {
+        let source = library(visible, more);
+        let root = package(&format!("said-{name}"), &source, None);
+        let mut overlay = Overlay::new(root.clone());
+        let plan = plan(&root, "shared-map-lock", &mut overlay).unwrap();
+        let [change] = &plan.changes[..] else { panic!("{name}: {:?}\n{source}", plan.refused) };
+        let least = if said.is_some() { Applicability::Unsafe } else { Applicability::Safe };
+        assert_eq!(change.applicability, least, "{name}: {:?}", change.caveat);
+        let caveat = change.caveat.as_deref().unwrap_or_default();
+        assert!(caveat.contains(said.unwrap_or_default()), "{name}: {caveat}");
+    }
+}
+
+#[test]
+fn a_lock_that_is_tried_elsewhere_is_held_as_long_as_before() {
+    let source = "use std::sync::{Condvar, Mutex, RwLock};\n\npub struct Gate {\n    state: RwLock<u32>,\n    \
+                  waiting: Mutex<bool>,\n    go_on: Condvar,\n}\n\nimpl Gate {\n    pub fn wait(&self) {\n        \
+                  let state = self.state.read().unwrap();\n        if *state > 3 {\n            \
+                  let mut waiting = self.waiting.lock().unwrap();\n            *waiting = true;\n            \
+                  while *waiting {\n                waiting = self.go_on.wait(waiting).unwrap();\n            }\n        \
+                  }\n    }\n\n    pub fn open(&self) {\n        TRIED\n        *self.waiting.lock().unwrap() = false;\n        \
+                  self.go_on.notify_all();\n    }\n}\n";
+    let refused = |name: &str, tried: &str| {
+        let root = package(name, &source.replace("TRIED", tried), None);
+        let plan = plan(&root, "lock-across-io", &mut Overlay::new(root.clone())).unwrap();
+        assert_eq!(plan.changes.len() + plan.refused.len(), 1, "{plan:?}");
+        plan.refused.into_iter().next().map(|r| r.reason)
+    };
+    assert_eq!(refused("held-alone", "*self.state.write().unwrap() = 0;"), None);
+    let reason = refused(
+        "held-tried",
+        "if let Ok(mut state) = self.state.try_write() {\n            *state = 0;\n        }",
+    );
+    assert_eq!(reason.as_deref(), Some("elsewhere the lock is only tried, and code acts on its being held"));
+}
+
+#[test]
+fn a_guard_is_not_let_go_while_an_entry_of_its_map_lives() {
+    let source = "use std::collections::HashMap;\nuse std::collections::hash_map::Entry;\nuse std::sync::Mutex;\n\n\
+                  pub struct Files {\n    known: Mutex<Known>,\n}\n\npub struct Known {\n    sizes: HashMap<String, u64>,\n    \
+                  hits: u64,\n}\n\nimpl Files {\n    pub fn size(&self, path: String) -> std::io::Result<u64> {\n        \
+                  let mut known = self.known.lock().unwrap();\n        known.hits += 1;\n        \
+                  match known.sizes.entry(path.clone()) {\n            Entry::Occupied(size) => {\n                \
+                  let found = std::fs::metadata(&path)?.len();\n                if found == *size.get() {\n                    \
+                  Ok(found)\n                } else {\n                    Ok(size.remove())\n                }\n            \
+                  }\n            Entry::Vacant(free) => Ok(*free.insert(3)),\n        }\n    }\n}\n";
+    let root = package("entry-lives", source, None);
+    let plan = plan(&root, "lock-across-io", &mut Overlay::new(root.clone())).unwrap();
+    assert!(plan.changes.is_empty() && plan.refused.len() == 1, "{plan:?}");
+}
+
+#[test]
+fn what_is_not_made_again_is_no_cache() {
+    let source = r#"use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+pub struct Store {
+    versions: Mutex<HashMap<String, u64>>,
+    revoked_history: Mutex<HashMap<String, u64>>,
+    pools: Mutex<HashMap<String, Arc<Mutex<Vec<u8>>>>>,
+    page_cache: Mutex<HashMap<String, u64>>,
+}
+
+impl Store {
+    /// The version that is expected must be the one that is there.
+    pub fn append(&self, name: &str, expected: u64) -> Option<u64> {
+        let mut versions = self.versions.lock().unwrap();
+        let current = versions.get(name).copied().unwrap_or(0);
+        if current != expected {
+            return None;
+        }
+        versions.insert(name.to_owned(), current + 1);
+        Some(current + 1)
+    }
+
+    pub fn revoke(&self, name: String, at: u64) {
+        self.revoked_history.lock().unwrap().insert(name, at);
+    }
+
+    pub fn is_revoked(&self, name: &str) -> bool {
+        self.revoked_history.lock().unwrap().contains_key(name)
+    }
+
+    pub fn pool(&self, name: &str) -> Arc<Mutex<Vec<u8>>> {
+        let mut pools = self.pools.lock().unwrap();
+        if let Some(pool) = pools.get(name) {
+            return pool.clone();
+        }
+        let made = Arc::new(Mutex::new(Vec::new()));
+        pools.insert(name.to_owned(), made.clone());
+        made
+    }
+
+    pub fn page(&self, name: &str) -> u64 {
+        let mut pages = self.page_cache.lock().unwrap();
+        if let Some(page) = pages.get(name) {
+            return *page;
+        }
+        let page = name.len() as u64;
+        pages.insert(name.to_owned(), page);
+        page
+    }
+}
+"#;
+    let root = package("not-made-again", source, None);
+    let plan = plan(&root, "unbounded-cache", &mut Overlay::new(root.clone())).unwrap();
+    let made: Vec<&str> = plan.changes.iter().map(|c| c.title.as_str()).collect();
+    assert!(made.len() == 1 && made[0].contains("`Store.page_cache`"), "{made:?}");
+    let mut reasons: Vec<&str> = plan.refused.iter().map(|r| r.reason.as_str()).collect();
+    reasons.sort_unstable();
+    let never = "nothing makes an entry again that was evicted, and nothing says that this is a cache";
+    assert_eq!(reasons, [never, never, "the values hold state of their own, which evicting would lose"]);
+}

@@ -42,7 +42,10 @@ fn edits(cx: &Context<'_>, finding: &Finding) -> Result<Vec<Edit>, &'static str>
     let site = site(cx, finding).ok_or("the clone is written in a way that is not understood")?;
     let file = finding.at.file;
     let span = |id: ExprId| site.hir.expr(id).span;
-    let without_clone = || cx.edit(file, Span::new(span(site.of).hi, span(site.call).hi), "");
+    let without_clone = || {
+        let from = short(&site, cx.text(file)).unwrap_or(span(site.of).hi);
+        cx.edit(file, Span::new(from, span(site.call).hi), "")
+    };
     match fact("kind") {
         Some("owned-item") => {
             let types = &cx.analysis.types[site.body.0 as usize];
@@ -80,6 +83,17 @@ fn edits(cx: &Context<'_>, finding: &Finding) -> Result<Vec<Edit>, &'static str>
         }
         _ => Err("the callee would have to take a reference"),
     }
+}
+
+/// In `S { name: name.clone() }`, where the field's name ends: it says all once the clone is gone.
+fn short(site: &Site<'_>, text: &str) -> Option<u32> {
+    let ExprKind::Local(local) = site.hir.expr(site.of).kind else { return None };
+    let name = site.hir.local(local).name;
+    let (_, ExprKind::Struct { fields, .. }) = site.tree.parent_kind(site.call)? else { return None };
+    fields.iter().find(|f| f.value == site.call && f.name == name)?;
+    let before =
+        text.get(..site.hir.expr(site.of).span.lo as usize)?.trim_end().strip_suffix(':')?.trim_end();
+    before.ends_with(name.as_str()).then_some(before.len() as u32)
 }
 
 /// The clone that the finding is about.

@@ -59,7 +59,7 @@ pub fn plan(analysis: &Analysis, findings: &[Finding], options: &RuleOptions, ov
         }
     }
     together(&context, findings, &mut plan);
-    shared_map::tidy(&context, &mut plan);
+    imports::tidy(&context, &mut plan);
     plan
 }
 

@@ -24,6 +24,81 @@ pub(crate) fn removal(text: &str, span: Span) -> Span {
     Span::new(span.lo - blanks as u32, span.hi)
 }
 
+/// Comments, documentation included.
+pub(crate) fn comments(text: &str) -> Vec<Span> {
+    let bytes = text.as_bytes();
+    let mut out = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let rest = &bytes[at..];
+        let word = at > 0 && (bytes[at - 1].is_ascii_alphanumeric() || bytes[at - 1] == b'_');
+        let length = match rest {
+            [b'/', b'/', ..] => rest.iter().position(|&b| b == b'\n').unwrap_or(rest.len()),
+            [b'/', b'*', ..] => block_comment(rest),
+            [b'"', ..] => 1 + quoted(&rest[1..]),
+            [b'r', b'"' | b'#', ..] if !word => raw(&rest[1..]).map_or(1, |n| 1 + n),
+            [b'b' | b'c', b'r', b'"' | b'#', ..] if !word => raw(&rest[2..]).map_or(1, |n| 2 + n),
+            [b'\'', b'\\', ..] => 3 + rest.iter().skip(3).take_while(|&&b| b != b'\'').count() + 1,
+            // A character, and not a lifetime.
+            [b'\'', _, b'\'', ..] => 3,
+            _ => 1,
+        };
+        let end = (at + length).min(bytes.len());
+        if matches!(rest, [b'/', b'/' | b'*', ..]) {
+            out.push(Span::new(at as u32, end as u32));
+        }
+        at = end;
+    }
+    out
+}
+
+/// Length of a comment that may hold others.
+fn block_comment(text: &[u8]) -> usize {
+    let (mut depth, mut at) = (0, 0);
+    while at < text.len() {
+        match &text[at..] {
+            [b'/', b'*', ..] => (depth, at) = (depth + 1, at + 2),
+            [b'*', b'/', ..] => (depth, at) = (depth - 1, at + 2),
+            _ => at += 1,
+        }
+        if depth == 0 {
+            break;
+        }
+    }
+    at
+}
+
+/// Length of what follows an opening quote, the closing one included.
+fn quoted(text: &[u8]) -> usize {
+    let mut at = 0;
+    while at < text.len() {
+        match text[at] {
+            b'\\' => at += 2,
+            b'"' => return at + 1,
+            _ => at += 1,
+        }
+    }
+    at
+}
+
+/// Length of `#"…"#`; `None` if it is a raw name (`r#type`).
+fn raw(text: &[u8]) -> Option<usize> {
+    let marks = text.iter().take_while(|&&b| b == b'#').count();
+    if text.get(marks) != Some(&b'"') {
+        return None;
+    }
+    let mut at = marks + 1;
+    while at < text.len() {
+        let closes =
+            text[at] == b'"' && text[at + 1..].iter().take(marks).filter(|&&b| b == b'#').count() == marks;
+        at += 1;
+        if closes {
+            return Some(at + marks);
+        }
+    }
+    Some(at)
+}
+
 /// What stands before an offset on its line, if that is only blanks.
 pub(crate) fn indent_at(text: &str, at: u32) -> Option<&str> {
     let before = text.get(..at as usize)?;

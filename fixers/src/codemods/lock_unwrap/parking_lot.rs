@@ -173,7 +173,7 @@ fn migrate<'a>(
     let Migration { mut edits, name, .. } = migration;
     let mut seen = FxHashSet::default();
     edits.retain(|e| seen.insert(e.clone()));
-    super::super::shared_map::unused_imports(cx, &mut edits);
+    super::super::shared_map::without_unused(cx, &mut edits);
     let place = match target {
         Target::Field(def, field) => format!("{}.{field}", program.def(def).name),
         Target::Static(def) => program.def(def).name.to_string(),

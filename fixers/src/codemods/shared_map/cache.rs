@@ -12,12 +12,15 @@ use uncork_lints::program::{BodyIx, DefId, Program};
 use uncork_lints::source::{Location, Span};
 use uncork_lints::ty::{Ty, TyKind};
 
+use super::super::text::before_comments;
 use super::index::Index;
 use super::to::{Held, To};
 use super::{Blocked, Context, Migration, Step, Target, dedup, target};
 use crate::change::{Change, Plan, Refusal};
 
 const NOT_UNDERSTOOD: &str = "the map's type is not understood";
+const NEVER_REFILLED: &str =
+    "nothing makes an entry again that was evicted, and nothing says that this is a cache";
 
 pub(crate) fn plan(cx: &mut Context<'_>, findings: &[&Finding], plan: &mut Plan) {
     let index = Index::new(cx.analysis);
@@ -36,7 +39,12 @@ fn migrate<'a>(cx: &mut Context<'a>, index: &Index<'a>, finding: &Finding) -> Re
     let (target, ty) = target(cx, finding).ok_or_else(|| {
         cx.refuse(finding, "only fields and statics are migrated, not locals", Some(finding.at))
     })?;
+    let called_so = finding.facts.iter().any(|(k, _)| k == "called");
     let made = Migration::cache(cx, index, target, ty, to, krate).and_then(|mut migration| {
+        let place = migration.place_key();
+        if !called_so && !migration.is_refilled(place) {
+            return Err(Blocked { reason: NEVER_REFILLED, at: None });
+        }
         migration.run()?;
         Ok(migration)
     });
@@ -131,6 +139,9 @@ impl<'c, 'a> Migration<'c, 'a> {
         if to.gives_values(held) && !clonable(program, *value, 0) {
             return no("the values cannot be cloned, as a concurrent cache does when it gives them out");
         }
+        if super::refill::stateful(program, *value, 8) {
+            return no("the values hold state of their own, which evicting would lose");
+        }
         if to == To::Moka && args.iter().any(|a| a.any(&mut |t| matches!(t.kind(), TyKind::Ref(..)))) {
             return no("the map holds references, which a `moka` cache cannot");
         }
@@ -140,13 +151,17 @@ impl<'c, 'a> Migration<'c, 'a> {
         Ok(migration)
     }
 
-    /// The bodies that put entries in.
-    fn filling(&self) -> FxHashSet<BodyIx> {
-        let key = match self.target {
+    /// The place as uses are told by.
+    fn place_key(&self) -> PlaceKey {
+        match self.target {
             Target::Field(def, name) => PlaceKey::Field(def, name),
             Target::Static(def) => PlaceKey::Static(def),
-        };
-        let uses = self.cx.analysis.uses.uses_of(key);
+        }
+    }
+
+    /// The bodies that put entries in.
+    fn filling(&self) -> FxHashSet<BodyIx> {
+        let uses = self.cx.analysis.uses.uses_of(self.place_key());
         uses.iter()
             .filter(|u| matches!(u.kind, UseKind::Op(Op::Insert | Op::Entry)))
             .map(|u| u.body)
@@ -194,7 +209,9 @@ impl<'c, 'a> Migration<'c, 'a> {
             "/// Entries that `{what}` holds at most; beyond, some are evicted.\n{indent}const {name}: {ty} = \
              {value};\n\n{indent}"
         );
-        let edit = self.cx.edit(file, Span::new(item.span.lo, item.span.lo), text);
+        // Comments right above the item are its own.
+        let at = before_comments(self.cx.text(file), item.span.lo);
+        let edit = self.cx.edit(file, Span::new(at, at), text);
         self.edits.push(edit);
     }
 

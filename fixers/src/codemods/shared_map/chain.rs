@@ -3,6 +3,7 @@
 use uncork_lints::hir::{ExprId, ExprKind};
 use uncork_lints::program::BodyIx;
 use uncork_lints::source::Span;
+use uncork_lints::ty::{Ty, TyKind};
 
 use super::op::Item;
 use super::{Migration, Step};
@@ -48,6 +49,9 @@ impl<'a> Migration<'_, 'a> {
                         self.replace(body, whole, format!("map(|e| *e.{}())", item.access));
                         Ok(())
                     }
+                    ("flat_map", [closure]) if self.collected(body, *closure)? => {
+                        self.closure(body, *closure, item, false)
+                    }
                     ("map" | "filter_map" | "flat_map", [closure]) => {
                         self.closure_gives_owned(body, *closure)?;
                         self.closure(body, *closure, item, false)
@@ -85,7 +89,12 @@ impl<'a> Migration<'_, 'a> {
     fn closure_gives_owned(&mut self, body: BodyIx, id: ExprId) -> Step {
         let hir = self.cx.analysis.program.body(body);
         match &hir.expr(id).kind {
-            ExprKind::Closure(closure) => self.no_reference(body, closure.body),
+            ExprKind::Closure(closure) => {
+                if self.is_iterator(self.ty(body, closure.body)) {
+                    return self.blocked(body, closure.body, "a reference into the map is handed out");
+                }
+                self.no_reference(body, closure.body)
+            }
             // Then the adaptor's own result tells, where it is looked at.
             ExprKind::Path(_) => match self.tree(body).parent(id) {
                 Some(call) => self.no_reference(body, call),
@@ -93,6 +102,36 @@ impl<'a> Migration<'_, 'a> {
             },
             _ => self.blocked(body, id, "a function by name is given references into the map"),
         }
+    }
+
+    /// A closure that gives an iterator over the item's own values: they are collected while the item lives.
+    fn collected(&mut self, body: BodyIx, id: ExprId) -> Step<bool> {
+        let hir = self.cx.analysis.program.body(body);
+        let ExprKind::Closure(closure) = &hir.expr(id).kind else { return Ok(false) };
+        if !self.is_iterator(self.ty(body, closure.body)) {
+            return Ok(false);
+        }
+        self.no_reference(body, closure.body)?;
+        if !matches!(hir.expr(closure.body).kind, ExprKind::Method { .. }) {
+            return self.blocked(body, closure.body, "a reference into the map is handed out");
+        }
+        let end = hir.expr(closure.body).span.hi;
+        self.replace(body, Span::new(end, end), ".collect::<Vec<_>>()");
+        Ok(true)
+    }
+
+    /// Something lazy, that may still look into what it came from.
+    fn is_iterator(&self, ty: Ty) -> bool {
+        ty.any(&mut |t| match t.kind() {
+            TyKind::Ext(path, _) => {
+                let info = self.cx.analysis.program.knowledge.types.get(path);
+                info.is_some_and(|i| {
+                    i.container.is_none() && !i.clone_is_value() && (i.item.is_some() || i.lends())
+                })
+            }
+            TyKind::Opaque(_) => true,
+            _ => false,
+        })
     }
 
     /// `fold(init, |sum, item| …)`.

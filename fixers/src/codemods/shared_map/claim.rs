@@ -46,6 +46,9 @@ impl<'a> Migration<'_, 'a> {
         self.operations += 2;
         let at = self.place_of(body, claim.insert);
         self.claims.push(at);
+        // Another pair in here must not choose the same name in the same round.
+        let whole = self.at(body, Span::new(span(claim.check).lo, span(claim.insert).hi));
+        self.reserved.push(whole);
         Ok(true)
     }
 
@@ -90,7 +93,7 @@ impl<'a> Migration<'_, 'a> {
     }
 
     /// Whether a block never ends in its closing brace.
-    fn leaves(&self, body: BodyIx, block: ExprId) -> bool {
+    pub(super) fn leaves(&self, body: BodyIx, block: ExprId) -> bool {
         let hir = self.cx.analysis.program.body(body);
         let ExprKind::Block(block) = &hir.expr(block).kind else { return false };
         let last = block.tail.or_else(|| match block.stmts.last() {

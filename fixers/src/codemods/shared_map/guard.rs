@@ -19,6 +19,7 @@ pub(super) struct Receiver {
 impl<'a> Migration<'_, 'a> {
     /// `place.read()`, with whatever makes a guard of its result.
     pub(super) fn acquired(&mut self, body: BodyIx, place: ExprId, acquire: ExprId) -> Step {
+        self.note_relied(body, place, acquire);
         if self.to.keeps_guard() {
             return self.held(body, place, acquire);
         }
@@ -259,25 +260,10 @@ impl<'a> Migration<'_, 'a> {
             Some((_, ExprKind::Method { recv, name, .. })) if *recv == id => name.as_str(),
             _ => "",
         };
-        let writes = |name: &str| {
-            !matches!(
-                name,
-                "get"
-                    | "contains_key"
-                    | "contains"
-                    | "len"
-                    | "is_empty"
-                    | "iter"
-                    | "keys"
-                    | "values"
-                    | "clone"
-                    | "get_key_value"
-            )
-        };
         let mut several = false;
         let mut any_write = false;
         for (i, &a) in operations.iter().enumerate() {
-            any_write |= writes(method(a, self));
+            any_write |= super::relied::writes(method(a, self));
             several |= self.in_loop_since(body, a, head);
             for &b in &operations[i + 1..] {
                 several |= !self.exclusive(body, a, b);
@@ -287,7 +273,12 @@ impl<'a> Migration<'_, 'a> {
         // A cache is asked, and filled on a miss: at worst two make the same value.
         let filled_on_miss =
             names.iter().all(|n| matches!(*n, "get" | "contains_key" | "insert" | "len" | "is_empty"));
-        if several && any_write && self.to.is_cache() && filled_on_miss {
+        if several
+            && any_write
+            && self.to.is_cache()
+            && filled_on_miss
+            && self.fills_on_miss(body, operations)
+        {
             let at = self.place_of(body, place);
             self.refilled.push(at);
             return Ok(());
@@ -322,13 +313,7 @@ impl<'a> Migration<'_, 'a> {
                     ExprKind::Method { name, recv, .. } => {
                         let shared = matches!(
                             name.as_str(),
-                            "store"
-                                | "swap"
-                                | "fetch_add"
-                                | "fetch_sub"
-                                | "compare_exchange"
-                                | "lock"
-                                | "write"
+                            "store" | "swap" | "fetch_add" | "fetch_sub" | "compare_exchange"
                         );
                         shared && !operations.contains(recv)
                     }
@@ -339,7 +324,7 @@ impl<'a> Migration<'_, 'a> {
                 }
         });
         if relied && any_write {
-            self.loosened.push(at);
+            self.relied.push(at);
         }
         Ok(())
     }

@@ -12,12 +12,14 @@ mod decl;
 mod entry;
 mod extent;
 mod guard;
-mod imports;
 pub(super) mod index;
 mod kept;
 mod mention;
 mod op;
 mod owned;
+mod public;
+mod refill;
+mod relied;
 mod to;
 mod var;
 
@@ -25,15 +27,14 @@ use std::rc::Rc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use uncork_lints::finding::{Applicability, Finding};
-use uncork_lints::hir::{ExprId, LocalId};
+use uncork_lints::hir::{ExprId, Import, LocalId};
 use uncork_lints::knowledge::Container;
 use uncork_lints::name::Name;
 use uncork_lints::places::shape;
 use uncork_lints::program::{BodyIx, DefId, DefKind};
-use uncork_lints::source::{Location, Span};
+use uncork_lints::source::{FileId, Location, Span};
 use uncork_lints::ty::{Ty, TyKind};
 
-pub(super) use self::imports::{tidy, unused_imports};
 use self::index::Index;
 use self::to::{Held, To};
 use super::Context;
@@ -100,8 +101,12 @@ pub(super) struct Migration<'c, 'a> {
     aliases: Vec<(BodyIx, LocalId)>,
     /// Places where an iteration no longer sees one state, or several reads no longer agree.
     loosened: Vec<Location>,
+    /// Places where more was done under the lock than to touch the map.
+    relied: Vec<Location>,
     /// Inserts that go through the entry that was checked.
     claims: Vec<Location>,
+    /// Ranges in which a new name is known, to be left alone by others until it is written.
+    reserved: Vec<Location>,
     /// How many operations were rewritten.
     operations: usize,
     /// Functions that reach the place, sorted.
@@ -122,7 +127,11 @@ fn migrate<'a>(cx: &mut Context<'a>, index: &Index<'a>, finding: &Finding) -> Re
     let mut migration = Migration::new(cx, index, target, ty, to, krate).map_err(|b| blocked(cx, b))?;
     migration.run().map_err(|b| blocked(cx, b))?;
 
-    let safe = migration.loosened.is_empty() && migration.claims.is_empty();
+    let public = migration.is_public();
+    let safe = migration.loosened.is_empty()
+        && migration.claims.is_empty()
+        && migration.relied.is_empty()
+        && !public;
     let applicability = if safe { Applicability::Safe } else { Applicability::Unsafe };
     let name = finding.facts.iter().find(|(k, _)| k == "place").map_or("the map", |(_, v)| v.as_str());
     let title = format!(
@@ -133,17 +142,39 @@ fn migrate<'a>(cx: &mut Context<'a>, index: &Index<'a>, finding: &Finding) -> Re
             n => format!("{n} operations"),
         }
     );
-    let caveat = (!safe).then(|| caveat(cx, &migration));
+    let caveat = (!safe).then(|| caveat(cx, &migration, public));
     let edits = std::mem::take(&mut migration.edits);
+    let reserved = std::mem::take(&mut migration.reserved);
     let mut change = cx.change(finding, title, applicability);
     change.caveat = caveat;
+    change.claims = reserved.into_iter().map(|at| cx.place(at)).collect();
     change.edits = dedup(edits);
     change.manifest = manifest;
     Ok(change)
 }
 
+/// Types that migrations take out of code.
+const TAKEN_OUT: [&str; 6] = ["HashMap", "HashSet", "DashMap", "RwLock", "Mutex", "PoisonError"];
+
+/// Adds what removes the imports of types that the edited files no longer mention.
+pub(super) fn without_unused(cx: &Context<'_>, edits: &mut Vec<Edit>) {
+    let files: Vec<FileId> = cx
+        .analysis
+        .sources
+        .iter()
+        .filter(|(_, f)| edits.iter().any(|e| e.path == f.path))
+        .map(|(id, _)| id)
+        .collect();
+    for file in files {
+        let taken = |i: &Import| i.path.last().is_some_and(|n| TAKEN_OUT.contains(&n.as_str()));
+        for span in super::imports::unused(cx, file, edits, &taken) {
+            edits.push(cx.edit(file, span, ""));
+        }
+    }
+}
+
 /// How behaviour may differ, in one line.
-fn caveat(cx: &Context<'_>, migration: &Migration<'_, '_>) -> String {
+fn caveat(cx: &Context<'_>, migration: &Migration<'_, '_>, public: bool) -> String {
     let listed = |places: &[Location]| {
         let first = places.first().map(|&at| cx.at_line(at)).unwrap_or_default();
         format!("({first}{})", if places.len() > 1 { ", …" } else { "" })
@@ -163,6 +194,19 @@ fn caveat(cx: &Context<'_>, migration: &Migration<'_, '_>) -> String {
             "{claims} {places} through one entry, which keeps others from its shard alone {}",
             listed(&migration.claims)
         ));
+    }
+    let relied = migration.relied.len();
+    if relied > 0 {
+        let places = if relied == 1 { "place does" } else { "places do" };
+        parts.push(format!(
+            "{relied} {places} more under the lock than touch the map, and others may now come in between {}",
+            listed(&migration.relied)
+        ));
+    }
+    if public {
+        parts.push(
+            "the type is part of the library's interface, and code outside that names it must follow".into(),
+        );
     }
     parts.join("; ")
 }
@@ -278,7 +322,9 @@ impl<'c, 'a> Migration<'c, 'a> {
             edits: Vec::new(),
             aliases: Vec::new(),
             loosened: Vec::new(),
+            relied: Vec::new(),
             claims: Vec::new(),
+            reserved: Vec::new(),
             operations: 0,
             touching: Vec::new(),
             mentioned: FxHashSet::default(),
@@ -303,7 +349,7 @@ impl<'c, 'a> Migration<'c, 'a> {
         for &(body, expr) in &mentions {
             self.mention(body, expr)?;
         }
-        unused_imports(self.cx, &mut self.edits);
+        without_unused(self.cx, &mut self.edits);
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! One operation on the map: what it becomes, and where what it gives goes.
 
-use uncork_lints::hir::{ExprId, ExprKind, PatId, PatKind, Stmt};
+use uncork_lints::hir::{Arm, ExprId, ExprKind, PatId, PatKind, Stmt};
 use uncork_lints::program::BodyIx;
 use uncork_lints::source::Span;
 use uncork_lints::ty::TyKind;
@@ -189,10 +189,13 @@ impl<'a> Migration<'_, 'a> {
                 self.conditional(body, parent, inner, end, item)
             }
             ExprKind::Match { scrutinee, arms } if *scrutinee == id => {
-                let whole = hir.expr(parent).span;
                 self.value_owned(body, parent)?;
-                self.nothing_happens(body, Span::new(end, whole.hi))?;
                 for arm in arms {
+                    // On a miss no reference is alive.
+                    if !self.is_miss(body, arms, arm.pat) {
+                        let until = hir.expr(arm.body).span.hi;
+                        self.nothing_happens(body, Span::new(hir.pat(arm.pat).span.lo, until))?;
+                    }
                     match &hir.pat(arm.pat).kind {
                         PatKind::TupleStruct { path, pats }
                             if matches!(
@@ -234,6 +237,24 @@ impl<'a> Migration<'_, 'a> {
         }
     }
 
+    /// Whether an arm is that of `None`, by name or as what is left.
+    fn is_miss(&self, body: BodyIx, arms: &[Arm], pat: PatId) -> bool {
+        let hir = self.cx.analysis.program.body(body);
+        let any_hit = |arm: &Arm| match &hir.pat(arm.pat).kind {
+            PatKind::TupleStruct { pats, .. } => {
+                let [inner] = pats[..] else { return false };
+                arm.guard.is_none()
+                    && matches!(hir.pat(inner).kind, PatKind::Bind { sub: None, .. } | PatKind::Wild)
+            }
+            _ => false,
+        };
+        match &hir.pat(pat).kind {
+            PatKind::Path(path) => path.segments.last().is_some_and(|s| s.name.as_str() == "None"),
+            PatKind::Wild => arms.iter().take_while(|a| a.pat != pat).any(any_hit),
+            _ => false,
+        }
+    }
+
     /// `if let Some(inner) = map.get(…) { … }`, also `while let` and chains.
     fn conditional(&mut self, body: BodyIx, cond: ExprId, inner: PatId, end: u32, item: Item) -> Step {
         let hir = self.cx.analysis.program.body(body);
@@ -246,9 +267,11 @@ impl<'a> Migration<'_, 'a> {
                 Some((parent, ExprKind::If { cond: c, then, .. })) if *c == here => {
                     let chained = here != cond;
                     let edition = self.cx.analysis.program.edition(body);
-                    // Before 2024 the temporary lives through the `else`.
-                    let until =
-                        if edition >= 2024 { hir.expr(*then).span.hi } else { hir.expr(parent).span.hi };
+                    // Before 2024 the temporary lives through the `else`. Where that is the miss, it holds nothing.
+                    let missed = !chained
+                        && matches!(hir.pat(inner).kind, PatKind::Bind { sub: None, .. } | PatKind::Wild);
+                    let ends = edition >= 2024 || missed;
+                    let until = if ends { hir.expr(*then).span.hi } else { hir.expr(parent).span.hi };
                     self.value_owned(body, parent)?;
                     self.nothing_happens(body, Span::new(end, until))?;
                     if chained && !self.plain_uses(body, inner, item) {

@@ -29,3 +29,16 @@ pub fn lent(prefix: String, names: &[u64]) -> usize {
     }
     sum
 }
+
+pub struct Row {
+    pub name: String,
+    pub at: usize,
+}
+
+pub fn rows(names: Vec<String>) -> Vec<Row> {
+    let mut out = Vec::new();
+    for name in names {
+        out.push(Row { name, at: out.len() });
+    }
+    out
+}

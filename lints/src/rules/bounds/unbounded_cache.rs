@@ -204,6 +204,9 @@ fn judge(cx: &Analysis, callers: &Callers, candidate: &Candidate, out: &mut Vec<
     finding.fix = Some(Applicability::Unsafe);
     finding.key = candidate.name.clone();
     finding.fact("place", candidate.name.clone());
+    if let Some(word) = ["cache", "memo", "interner"].iter().find(|w| candidate.words.contains(*w)) {
+        finding.fact("called", *word);
+    }
     finding.fact("container", shape.core.as_ext().map_or("", |(p, _)| p.as_str()));
     finding.fact("lock", shape.lock.map_or("", |(p, _)| p.as_str()));
     for grow in grows {
