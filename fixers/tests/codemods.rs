@@ -262,3 +262,14 @@ impl Store {
     let never = "nothing makes an entry again that was evicted, and nothing says that this is a cache";
     assert_eq!(reasons, [never, never, "the values hold state of their own, which evicting would lose"]);
 }
+
+#[test]
+fn a_reference_does_not_outlive_the_guard_that_was_dropped() {
+    let more = "    pub fn settle(&self, id: u64) {\n        let map = self.by_id.read();\n        \
+                if let Some(sum) = map.get(&id) {\n            let sum = *sum;\n            drop(map);\n            \
+                self.note(sum);\n        }\n    }\n";
+    let root = package("dropped-early", &library("", more), None);
+    let plan = plan(&root, "shared-map-lock", &mut Overlay::new(root.clone())).unwrap();
+    let reasons: Vec<&str> = plan.refused.iter().map(|r| r.reason.as_str()).collect();
+    assert_eq!(reasons, ["the lock is let go while a reference into the map would live on"]);
+}

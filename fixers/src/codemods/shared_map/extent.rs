@@ -51,6 +51,13 @@ impl<'a> Migration<'_, 'a> {
             if self.mentioned.contains(&(body, id)) {
                 return self.blocked(body, id, "the map is used again while a reference into it is alive");
             }
+            if self.released.contains(&(body, id)) {
+                return self.blocked(
+                    body,
+                    id,
+                    "the lock is let go while a reference into the map would live on",
+                );
+            }
             match &expr.kind {
                 ExprKind::Await(_) => {
                     return self.blocked(body, id, "a reference into the map would be alive across an await");

@@ -141,6 +141,7 @@ impl<'a> Migration<'_, 'a> {
         for one in uses {
             if let Some(span) = self.drop_statement(body, one) {
                 end = end.min(span.lo);
+                self.released.insert((body, one));
                 let removed =
                     text::removal(self.cx.text(self.cx.analysis.program.body_info(body).file), span);
                 self.replace(body, removed, "");

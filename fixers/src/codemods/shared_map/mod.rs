@@ -113,6 +113,8 @@ pub(super) struct Migration<'c, 'a> {
     touching: Vec<DefId>,
     /// Expressions that stand for the place or for a guard of it.
     mentioned: FxHashSet<(BodyIx, ExprId)>,
+    /// Guards given to `drop`.
+    released: FxHashSet<(BodyIx, ExprId)>,
 }
 
 fn migrate<'a>(cx: &mut Context<'a>, index: &Index<'a>, finding: &Finding) -> Result<Change, Refusal> {
@@ -328,6 +330,7 @@ impl<'c, 'a> Migration<'c, 'a> {
             operations: 0,
             touching: Vec::new(),
             mentioned: FxHashSet::default(),
+            released: FxHashSet::default(),
         }
     }
 
