@@ -4,9 +4,9 @@ use rustc_hash::FxHashMap;
 
 use crate::hir::{Body, BodyId, FileHir, FnItem, Item, ItemId, ItemKind, ScopeId};
 use crate::knowledge::Knowledge;
-use crate::name::Name;
+use crate::name::{Name, well_known};
 use crate::source::{FileId, Location, Span};
-use crate::ty::Ty;
+use crate::ty::{Subst, Ty, TyKind};
 
 macro_rules! index {
     ($(#[$doc:meta])* $name:ident) => {
@@ -224,6 +224,36 @@ impl Program {
     /// The edition a body is written in.
     pub fn edition(&self, id: BodyIx) -> u16 {
         self.crate_of(self.body_info(id).owner).edition
+    }
+    /// The workspace type whose field `name` is meant on a value of type `base`, after autoderef: the one that declares
+    /// it.
+    pub fn field_owner(&self, base: Ty, name: Name) -> Option<DefId> {
+        let mut ty = base;
+        for _ in 0..12 {
+            match ty.kind() {
+                TyKind::Adt(def, _) if self.decls.field(*def, name).is_some() => return Some(*def),
+                TyKind::Ref(_, inner) | TyKind::Ptr(inner) => ty = *inner,
+                TyKind::Ext(path, args) => {
+                    let info = self.knowledge.types.get(path)?;
+                    ty = info.deref?.subst(&Subst::pair(info.params.iter().copied(), args));
+                }
+                TyKind::Adt(def, args) => {
+                    // `Deref` of the workspace: its target is declared in the impl.
+                    let head = crate::link::HeadKey::Adt(*def);
+                    let target = self.decls.impls_by_head.get(&head)?.iter().find_map(|i| {
+                        self.children.get(i)?.iter().find_map(|c| {
+                            (self.def(*c).name == well_known::TARGET)
+                                .then(|| self.decls.aliases.get(c).copied())
+                                .flatten()
+                        })
+                    })?;
+                    let params: Vec<Name> = self.decls.params(*def).collect();
+                    ty = target.subst(&Subst::pair(params, args));
+                }
+                _ => return None,
+            }
+        }
+        None
     }
     /// The place of a definition's name.
     pub fn name_location(&self, id: DefId) -> Location {

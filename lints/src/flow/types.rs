@@ -190,24 +190,9 @@ impl<'a> TypeFacts<'a> {
         Some(info.deref?.subst(&Subst::pair(info.params.iter().copied(), args)))
     }
 
-    /// The workspace type that `ty` is or derefs to, through references, boxes, counters and guards.
-    pub fn adt_behind(&self, ty: Ty) -> Option<(DefId, &'static [Ty])> {
-        let mut ty = ty;
-        for _ in 0..8 {
-            match ty.kind() {
-                TyKind::Ref(_, t) | TyKind::Ptr(t) => ty = *t,
-                TyKind::Adt(def, args) => return Some((*def, args)),
-                TyKind::Ext(..) => ty = self.deref(ty)?,
-                _ => return None,
-            }
-        }
-        None
-    }
-
     /// The workspace type that declares `field`, found as field access finds it.
     pub fn field_owner(&self, ty: Ty, field: Name) -> Option<DefId> {
-        let (def, _) = self.adt_behind(ty)?;
-        self.program.decls.field(def, field).map(|_| def)
+        self.program.field_owner(ty, field)
     }
 
     /// What a type is as far as input and output go: through references, boxes, wrappers and fields.

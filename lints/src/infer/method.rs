@@ -299,22 +299,24 @@ impl Cx<'_> {
     /// `impl<T: Bound> Trait for T` of the workspace.
     fn blanket(&mut self, ty: Ty, name: Name, derefs: u8, _behind_ref: bool) -> Option<Found> {
         let program = self.program;
-        let def = *program.decls.methods.get(&(HeadKey::Any, name))?.first()?;
-        let impl_ = program.def(def).parent?;
-        let self_ty = *program.decls.impl_self.get(&impl_)?;
-        let TyKind::Param(param) = self_ty.kind() else { return None };
-        // A blanket impl whose bound is a workspace trait applies only to what implements that trait.
-        let bounds = program.decls.generics.get(&impl_)?.iter().find(|g| g.name == *param)?;
-        for bound in &bounds.bounds {
-            if !self.may_implement(ty, bound.trait_) {
-                return None;
-            }
-        }
-        self.workspace_found(def, Subst(vec![(*param, ty), (well_known::SELF_TYPE, ty)]), ty, derefs, false)
+        let candidates = program.decls.methods.get(&(HeadKey::Any, name))?;
+        let (def, param) = candidates.iter().find_map(|&def| {
+            let param = self.reached_by(program.def(def).parent?, ty, &mut Vec::new())?;
+            Some((def, param))
+        })?;
+        self.workspace_found(def, Subst(vec![(param, ty), (well_known::SELF_TYPE, ty)]), ty, derefs, false)
+    }
+
+    /// The parameter that a blanket impl is for, if its bounds let it apply to a type. `asked` are the traits on the way.
+    fn reached_by(&self, impl_: DefId, ty: Ty, asked: &mut Vec<DefId>) -> Option<Name> {
+        let decls = &self.program.decls;
+        let TyKind::Param(param) = decls.impl_self.get(&impl_)?.kind() else { return None };
+        let bounds = &decls.generics.get(&impl_)?.iter().find(|g| g.name == *param)?.bounds;
+        bounds.iter().all(|bound| self.may_implement(ty, bound.trait_, asked)).then_some(*param)
     }
 
     /// Whether a type may implement a trait, as far as impls and bounds tell.
-    fn may_implement(&self, ty: Ty, trait_: TraitRef) -> bool {
+    fn may_implement(&self, ty: Ty, trait_: TraitRef, asked: &mut Vec<DefId>) -> bool {
         match (trait_, ty.kind()) {
             (TraitRef::Local(_), TyKind::Param(p)) => self
                 .env
@@ -322,11 +324,25 @@ impl Cx<'_> {
                 .find(|g| g.name == *p)
                 .is_some_and(|g| g.bounds.iter().any(|b| b.trait_ == trait_)),
             (TraitRef::Local(t), _) => {
-                let impls = self.program.decls.impls_of.get(&t).map_or(&[][..], |v| v);
-                impls.iter().any(|i| {
-                    let head = self.program.decls.impl_self.get(i).and_then(|&t| HeadKey::of(t));
-                    head == Some(HeadKey::Any) || head == HeadKey::of(ty)
-                })
+                // An impl that needs the very trait gives nobody a first one.
+                if asked.contains(&t) {
+                    return false;
+                }
+                asked.push(t);
+                let decls = &self.program.decls;
+                let impls = decls.impls_of.get(&t).map_or(&[][..], |v| v);
+                let found = impls.iter().any(|&i| {
+                    let Some(&own) = decls.impl_self.get(&i) else { return false };
+                    match HeadKey::of(own) {
+                        Some(HeadKey::Any) => self.reached_by(i, ty, asked).is_some(),
+                        head => {
+                            let (own, ty) = (own.peel_refs(), ty.peel_refs());
+                            head == HeadKey::of(ty) && self.matches(own, ty, &mut Subst::default(), 16)
+                        }
+                    }
+                });
+                asked.pop();
+                found
             }
             (TraitRef::Ext(path), _) => match path.as_str() {
                 "std::iter::Iterator" => self.item_of(ty).is_some(),

@@ -15,6 +15,8 @@ const FILES: &[(&str, &str)] = files![
     "tokio.toml",
     "dashmap.toml",
     "containers.toml",
+    "hashers.toml",
+    "web.toml",
     "ecosystem.toml"
 ];
 

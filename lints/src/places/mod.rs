@@ -13,7 +13,7 @@ mod walk;
 pub use shape::{Shape, opened, record, shape};
 pub(crate) use walk::walk;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::hir::{ExprId, LocalId};
 use crate::knowledge::{Acquire, Op};
@@ -83,6 +83,10 @@ pub(crate) struct BodyUses {
     handed: Vec<(PlaceKey, PlaceKey)>,
     /// Locals that a spawned closure captures.
     spawned: Vec<PlaceKey>,
+    /// Parameters of which the body makes a task or thread.
+    spawns: Vec<PlaceKey>,
+    /// What a closure or future has in it, and the parameter it is given to; a parameter given on to another.
+    given: Vec<(PlaceKey, PlaceKey)>,
     /// Types of the locals that are places.
     locals: Vec<(LocalId, Ty)>,
     /// Workspace types of which a value is overwritten or taken where it is kept.
@@ -103,11 +107,30 @@ pub struct Places {
     pub replaced: Vec<(DefId, BodyIx)>,
 }
 
+/// What goes to other threads or tasks through functions that spawn what they are given.
+fn through_spawners(mut spawning: FxHashSet<PlaceKey>, given: &[(PlaceKey, PlaceKey)]) -> Vec<PlaceKey> {
+    loop {
+        let before = spawning.len();
+        for (from, to) in given {
+            if matches!(from, PlaceKey::Param(..)) && spawning.contains(to) {
+                spawning.insert(*from);
+            }
+        }
+        if spawning.len() == before {
+            break;
+        }
+    }
+    let gone =
+        given.iter().filter(|(from, to)| !matches!(from, PlaceKey::Param(..)) && spawning.contains(to));
+    gone.map(|g| g.0).collect()
+}
+
 impl Places {
     /// Puts together what each body does, in order of bodies.
     pub(crate) fn collect(per_body: Vec<BodyUses>) -> Places {
         let mut places = Places::default();
         let mut handed = Vec::new();
+        let (mut spawning, mut given) = (FxHashSet::default(), Vec::new());
         for (index, body) in per_body.into_iter().enumerate() {
             for (key, one) in body.uses {
                 places.uses.entry(key).or_default().push(one);
@@ -120,9 +143,12 @@ impl Places {
             }
             handed.extend(body.handed);
             places.spawned.extend(body.spawned);
+            spawning.extend(body.spawns);
+            given.extend(body.given);
             places.replaced.extend(body.replaced.into_iter().map(|def| (def, BodyIx(index as u32))));
             places.locals.extend(body.locals.into_iter().map(|(l, t)| (BodyIx(index as u32), l, t)));
         }
+        places.spawned.extend(through_spawners(spawning, &given));
         // `Reader::new(Arc::clone(&map))` that keeps the handle in a field: what the field's owner does, it does to the
         // map of whoever else has one.
         for (from, param) in handed {
@@ -140,7 +166,7 @@ impl Places {
 
     /// Everything done to a place, through whatever it flows into, in source order of bodies.
     pub fn uses_of(&self, key: PlaceKey) -> Vec<Use> {
-        let mut seen = rustc_hash::FxHashSet::default();
+        let mut seen = FxHashSet::default();
         let mut work = vec![key];
         let mut out = Vec::new();
         while let Some(key) = work.pop() {

@@ -10,7 +10,7 @@ use crate::hir::{
 };
 use crate::infer::BodyTypes;
 use crate::knowledge::Op;
-use crate::name::{Name, well_known};
+use crate::name::Name;
 use crate::program::{BodyIx, DefId, DefKind, Program, Res};
 use crate::ty::{Ty, TyKind};
 
@@ -43,6 +43,7 @@ pub(crate) fn walk(program: &Program, ix: BodyIx, types: &BodyTypes) -> BodyUses
         locals: FxHashMap::default(),
         out: BodyUses::default(),
         spawned: 0,
+        elsewhere: None,
         depth: 0,
         home: FxHashMap::default(),
         lent: None,
@@ -81,6 +82,8 @@ struct Walker<'a> {
     out: BodyUses,
     /// How many spawned closures lie around.
     spawned: u32,
+    /// What is about to run on another thread or task.
+    elsewhere: Option<ExprId>,
     /// How many closures lie around: `return` in them is not the function's.
     depth: u32,
     /// In which spawned closure a local is bound: one used in another is captured.
@@ -101,6 +104,12 @@ impl Walker<'_> {
                     || opened(self.program, ty).is_some()
             }
         }
+    }
+
+    /// The parameter of the function that a variable is.
+    fn param(&self, local: LocalId) -> Option<PlaceKey> {
+        let at = self.body.params.iter().position(|p| binding(self.body, p.pat) == Some(local))?;
+        Some(PlaceKey::Param(self.owner, at as u32))
     }
 
     fn record(&mut self, origin: Origin, kind: UseKind, expr: ExprId) {
@@ -183,6 +192,13 @@ impl Walker<'_> {
 
     fn expr(&mut self, id: ExprId) -> Option<Origin> {
         let body = self.body;
+        if self.elsewhere == Some(id) {
+            self.elsewhere = None;
+            self.spawned += 1;
+            let origin = self.expr(id);
+            self.spawned -= 1;
+            return origin;
+        }
         match &body.expr(id).kind {
             ExprKind::Missing | ExprKind::Lit(_) | ExprKind::Continue { .. } => None,
             ExprKind::Local(local) => {
@@ -192,6 +208,11 @@ impl Walker<'_> {
                     && let Some(origin) = origin
                 {
                     self.out.spawned.push(origin.place);
+                }
+                if self.spawned > home
+                    && let Some(param) = self.param(*local)
+                {
+                    self.out.spawns.push(param);
                 }
                 origin
             }
@@ -210,7 +231,7 @@ impl Walker<'_> {
                 if !self.is_place(ty) {
                     return None;
                 }
-                let owner = self.field_owner(self.types.expr(*base), *name)?;
+                let owner = self.program.field_owner(self.types.expr(*base), *name)?;
                 // A field reached through a guard keeps that guard's acquisition out: it is another place.
                 Some(Origin::of(PlaceKey::Field(owner, *name)))
             }
@@ -398,37 +419,6 @@ impl Walker<'_> {
         }
     }
 
-    /// The workspace type whose field is named, after autoderef: the one that declares it.
-    fn field_owner(&self, base: Ty, name: Name) -> Option<DefId> {
-        let kb = &self.program.knowledge;
-        let mut ty = base;
-        for _ in 0..12 {
-            match ty.kind() {
-                TyKind::Adt(def, _) if self.program.decls.field(*def, name).is_some() => return Some(*def),
-                TyKind::Ref(_, inner) => ty = *inner,
-                TyKind::Ext(path, args) => {
-                    let info = kb.types.get(path)?;
-                    ty = info.deref?.subst(&crate::ty::Subst::pair(info.params.iter().copied(), args));
-                }
-                TyKind::Adt(def, args) => {
-                    // `Deref` of the workspace: its target is declared in the impl.
-                    let head = crate::link::HeadKey::Adt(*def);
-                    let target = self.program.decls.impls_by_head.get(&head)?.iter().find_map(|i| {
-                        self.program.children.get(i)?.iter().find_map(|c| {
-                            (self.program.def(*c).name == well_known::TARGET)
-                                .then(|| self.program.decls.aliases.get(c).copied())
-                                .flatten()
-                        })
-                    })?;
-                    let params: Vec<Name> = self.program.decls.params(*def).collect();
-                    ty = target.subst(&crate::ty::Subst::pair(params, args));
-                }
-                _ => return None,
-            }
-        }
-        None
-    }
-
     /// A place's value is stored in another place: what is done there is done here if they share it.
     fn share(&mut self, origin: Origin, target: PlaceKey, expr: ExprId) {
         if origin.entry {
@@ -438,7 +428,14 @@ impl Walker<'_> {
         let shared = shape(&self.program.knowledge, ty).is_some_and(|s| s.handle || s.concurrent)
             || matches!(ty.kind(), TyKind::Ref(..));
         self.out.flows.push((origin.place, target));
-        if shared {
+        // A wrapper for anything is another one for each thing it wraps.
+        let for_anything = |owner, name| {
+            let declared = self.program.decls.field(owner, name);
+            declared
+                .and_then(|ty| shape(&self.program.knowledge, ty))
+                .is_some_and(|s| matches!(s.core.kind(), TyKind::Param(_)))
+        };
+        if shared && !matches!(target, PlaceKey::Field(owner, name) if for_anything(owner, name)) {
             self.out.flows.push((target, origin.place));
         }
     }

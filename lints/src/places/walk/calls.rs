@@ -1,6 +1,7 @@
 //! What calls do to places.
 
 use super::{Origin, Walker};
+use crate::flow::walk;
 use crate::hir::{BlockKind, ExprId, ExprKind};
 use crate::infer::Callee;
 use crate::knowledge::{Acquire, ClosureUse, Op};
@@ -23,20 +24,29 @@ impl Walker<'_> {
             .map(|&arg| {
                 let closure = matches!(body.expr(arg).kind, ExprKind::Closure(_));
                 self.lent = recv.filter(|_| closure && in_place);
-                let runs_elsewhere = match &body.expr(arg).kind {
+                // `spawn({ let map = Arc::clone(&map); async move { .. } })`: what the block ends in is spawned.
+                let mut spawned = arg;
+                while let ExprKind::Block(block) = &body.expr(spawned).kind
+                    && block.kind == BlockKind::Plain
+                    && let Some(tail) = block.tail
+                {
+                    spawned = tail;
+                }
+                let runs_elsewhere = match &body.expr(spawned).kind {
                     ExprKind::Closure(_) => usage == ClosureUse::Spawn,
                     ExprKind::Block(b) => future && matches!(b.kind, BlockKind::Async { .. }),
                     // `spawn(serve(Arc::clone(&map)))`: what an async function is given goes along.
                     ExprKind::Call { .. } | ExprKind::Method { .. } => future,
+                    // What the function itself was given.
+                    ExprKind::Local(_) => future || usage == ClosureUse::Spawn,
                     _ => false,
                 };
-                if runs_elsewhere {
-                    self.spawned += 1;
+                if !runs_elsewhere {
+                    return self.expr(arg);
                 }
+                let around = self.elsewhere.replace(spawned);
                 let origin = self.expr(arg);
-                if runs_elsewhere {
-                    self.spawned -= 1;
-                }
+                self.elsewhere = around;
                 origin
             })
             .collect()
@@ -156,6 +166,37 @@ impl Walker<'_> {
                     self.out.handed.push((origin.place, param));
                 }
             }
+        }
+        for (i, &arg) in args.iter().enumerate() {
+            self.give(arg, PlaceKey::Param(def, i as u32 + shift));
+        }
+    }
+
+    /// Notes what goes along with a closure or future that a function of the workspace is given: it may spawn it.
+    fn give(&mut self, arg: ExprId, to: PlaceKey) {
+        let body = self.body;
+        match &body.expr(arg).kind {
+            ExprKind::Local(local) => {
+                let own = self.param(*local);
+                self.out.given.extend(own.map(|own| (own, to)));
+            }
+            ExprKind::Closure(_) | ExprKind::Block(_) | ExprKind::Call { .. } | ExprKind::Method { .. }
+                if !self.locals.is_empty()
+                    && matches!(self.types.expr(arg).kind(), TyKind::Future(_) | TyKind::Closure(..)) =>
+            {
+                let span = body.expr(arg).span;
+                walk::for_each_below(body, arg, &mut |id| {
+                    if let ExprKind::Local(local) = &body.expr(id).kind
+                        && let Some(origin) = self.locals.get(local)
+                        && matches!(origin.place, PlaceKey::Local(..))
+                        && !span.contains(body.local(*local).span)
+                    {
+                        self.out.given.push((origin.place, to));
+                    }
+                    true
+                });
+            }
+            _ => {}
         }
     }
 

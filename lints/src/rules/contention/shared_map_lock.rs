@@ -274,7 +274,10 @@ fn judge(
             })
             .collect();
         let write = match acquire.kind {
-            UseKind::Acquire(a) if kind == LockKind::RwLock => a.exclusive,
+            // An upgradable read may become a write.
+            UseKind::Acquire(a) if kind == LockKind::RwLock => {
+                a.exclusive || ops.iter().any(|op| writes_to(*op))
+            }
             _ => ops.is_empty() || ops.iter().any(|op| writes_to(*op)),
         };
         if write {
