@@ -44,6 +44,8 @@ struct Collector<'a> {
     out: Collected,
     /// Calls that an `.await` directly waits for.
     awaited: Vec<ExprId>,
+    /// What is evaluated only for the message of a panic.
+    dying: FxHashSet<ExprId>,
     bounded: &'a BoundedSenders,
 }
 
@@ -98,6 +100,7 @@ pub(super) fn collect(cx: PlaceCx<'_>, unit_ix: UnitIx, bounded: &BoundedSenders
         unit: unit_ix,
         out: Collected::default(),
         awaited: Vec::new(),
+        dying: FxHashSet::default(),
         bounded,
     };
     let own = unit.kind == UnitKind::Async;
@@ -111,12 +114,19 @@ pub(super) fn collect(cx: PlaceCx<'_>, unit_ix: UnitIx, bounded: &BoundedSenders
                 c.mark_awaited(*e);
                 c.future(id, *e, 0);
             }
+            // A stream runs when it is asked for its next item.
+            ExprKind::Macro(m) if makes_stream(m) => return false,
             ExprKind::Macro(m) => c.macro_call(id, m),
             _ => {}
         }
         true
     });
     c.out
+}
+
+/// `stream! { .. }`, `try_stream! { .. }` of `async-stream` and its like.
+fn makes_stream(m: &MacroCall) -> bool {
+    m.path.segments.last().is_some_and(|s| matches!(s.name.as_str(), "stream" | "try_stream"))
 }
 
 impl<'a> Collector<'a> {
@@ -139,11 +149,14 @@ impl<'a> Collector<'a> {
     }
 
     fn direct(&mut self, event: ExprId, call: ExprId, what: What) {
-        self.out.direct.push(Direct { event, call, what });
+        if !self.dying.contains(&event) || matches!(what, What::Acquire(..)) {
+            self.out.direct.push(Direct { event, call, what });
+        }
     }
 
     fn edge(&mut self, event: ExprId, call: ExprId, target: UnitIx, how: How) {
-        self.out.edges.push(Edge { caller: self.unit, event, call, target, how });
+        let dying = self.dying.contains(&event);
+        self.out.edges.push(Edge { caller: self.unit, event, call, target, how, dying });
     }
 
     /// A call, as far as it runs at once.
@@ -485,6 +498,12 @@ impl<'a> Collector<'a> {
 
     fn macro_call(&mut self, id: ExprId, m: &MacroCall) {
         match m.kind {
+            // `bail!` gives an error back and goes on.
+            MacroKind::Diverge if m.path.segments.last().is_some_and(|s| s.name.as_str() != "bail") => {
+                for &arg in &m.args {
+                    walk::for_each_below(self.cx.program.body(self.ix), arg, &mut |e| self.dying.insert(e));
+                }
+            }
             MacroKind::Join => {
                 for &arg in &m.args {
                     self.mark_awaited(arg);

@@ -39,6 +39,8 @@ pub struct Edge {
     pub target: UnitIx,
     /// How.
     pub how: How,
+    /// Only on the way to a panic: a lock taken there still is waited for, time does not count any more.
+    pub dying: bool,
 }
 
 /// As many instances of one lock are told apart in a unit; more are one of which nothing is known. Fields that lead to
@@ -276,6 +278,9 @@ impl Intern for Places {
 pub(super) fn translate(cx: PlaceCx<'_>, places: &mut dyn Intern, edge: Edge, key: Key) -> Option<Key> {
     let caller = cx.units.get(edge.caller).body;
     let target = cx.units.get(edge.target);
+    if edge.dying && matches!(key, Key::Block(..) | Key::AwaitIo(_)) {
+        return None;
+    }
     match key {
         Key::Block(blocking, object) => Some(Key::Block(blocking, translate_object(cx, edge, object)?)),
         Key::AwaitIo(object) => Some(Key::AwaitIo(translate_object(cx, edge, object)?)),

@@ -179,6 +179,21 @@ impl EffectCx<'_> {
         hops
     }
 
+    /// Whether the way to the cause leads through a unit again.
+    pub fn comes_back(&self, unit: UnitIx, found: &EventEffect) -> bool {
+        let Some(Through { edge, effect }) = found.through else { return false };
+        let (mut at, mut ix) = (edge.target, effect);
+        for _ in 0..64 {
+            if at == unit {
+                return true;
+            }
+            let Some((edge_ix, inner)) = self.effects.of(at)[ix as usize].via else { return false };
+            at = self.effects.edges[edge_ix as usize].target;
+            ix = inner;
+        }
+        false
+    }
+
     /// The call that is the cause: its body and expression.
     pub fn cause(&self, unit: UnitIx, found: &EventEffect) -> (BodyIx, ExprId) {
         let Some(Through { edge, effect }) = found.through else {

@@ -6,6 +6,7 @@ pub mod build;
 pub mod cfg;
 pub mod liveness;
 pub mod locks;
+mod named;
 pub mod origins;
 pub mod place;
 pub mod regions;

@@ -391,7 +391,8 @@ impl PlaceCx<'_> {
         }
     }
 
-    /// Whether a place is part of a variable that owns it and that nothing else has: made here, or a parameter by value.
+    /// Whether a place is part of a variable that owns it and that nothing else has: made here, a parameter by value, or
+    /// by `&mut`, which lets nobody else in.
     pub fn is_own(&self, place: &Place) -> bool {
         let Root::Local(ix, local) = place.root else { return false };
         let owned = |ty: crate::ty::Ty| match ty.kind() {
@@ -403,7 +404,9 @@ impl PlaceCx<'_> {
             Step::Field(Some(owner), name) => self.program.decls.field(*owner, *name).is_some_and(owned),
             _ => false,
         };
-        owned(self.types[ix.0 as usize].local(local))
+        let ty = self.types[ix.0 as usize].local(local);
+        let lent = matches!(ty.kind(), TyKind::Ref(true, inner) if owned(*inner)) && !place.steps.is_empty();
+        (lent || owned(ty))
             && place.steps.iter().all(field)
             && !walk::is_captured(self.program.body(ix), local)
     }
@@ -418,26 +421,5 @@ impl PlaceCx<'_> {
             }
             _ => false,
         })
-    }
-
-    /// A name for a place as a person would write it: `Pool.map`, `CACHE`, `conns[_]`.
-    pub fn display(&self, place: &Place) -> String {
-        let mut out = match place.class(self.program).map(|c| c.what) {
-            Some(ClassOf::Field(owner, name)) => format!("{}.{name}", self.program.def(owner).name),
-            Some(ClassOf::Static(def)) => self.program.def(def).name.to_string(),
-            Some(ClassOf::Local(body, local)) => self.program.body(body).local(local).name.to_string(),
-            None => match place.steps.iter().rev().find_map(|s| match s {
-                Step::Field(_, name) => Some(*name),
-                _ => None,
-            }) {
-                // A number alone tells nobody which lock is meant.
-                Some(name) if !name.as_str().starts_with(|c: char| c.is_ascii_digit()) => name.to_string(),
-                _ => "the lock".to_owned(),
-            },
-        };
-        if matches!(place.steps.last(), Some(Step::Elem | Step::At(_))) {
-            out.push_str("[_]");
-        }
-        out
     }
 }

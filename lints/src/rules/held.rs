@@ -9,7 +9,7 @@ use crate::effects::{EffectCx, EventEffect, How, RootOf, Through, call_span, roo
 use crate::finding::{Confidence, Finding, Hop, Level, Severity};
 use crate::flow::cfg::Origin;
 use crate::flow::locks::arguments;
-use crate::flow::{Class, HeldEvent, LockInfo, PlaceCx, TokenFlow, UnitIx, UnitKind};
+use crate::flow::{Class, HeldEvent, LockInfo, Place, PlaceCx, Root, TokenFlow, UnitIx, UnitKind};
 use crate::hir::{ExprId, ExprKind};
 use crate::infer::Callee;
 use crate::knowledge::Blocking;
@@ -119,12 +119,49 @@ impl<'a> Unit<'a> {
         }
     }
 
-    /// A lock's name for messages.
-    pub(super) fn lock_name(&self, lock: &LockInfo) -> String {
-        match &lock.place {
-            Some(place) => self.cx().display(place),
-            None => "a lock".to_owned(),
-        }
+    /// The name of what a guard locks, for messages.
+    pub(super) fn lock_name(&self, guard: Guard<'_>) -> String {
+        let (cx, place) = (self.cx(), guard.lock.place.as_ref());
+        let at = match (guard.lock.origin, guard.lock.site, guard.flow.token.origin) {
+            (Some(origin), ..) => origin,
+            (None, Some(site), _) | (None, None, Origin::Acquire(site) | Origin::Call(site)) => {
+                (self.body, site)
+            }
+            // Its lock is the caller's: the guard alone has a name here.
+            (None, None, Origin::Param(local)) => {
+                return place
+                    .and_then(|p| cx.name(p))
+                    .unwrap_or_else(|| self.a.program.body(self.body).local(local).name.to_string());
+            }
+        };
+        self.taken_name(place, at)
+    }
+
+    /// The name of what an effect acquires, for messages.
+    pub(super) fn acquired_name(&self, effect: &EventEffect) -> String {
+        self.taken_name(effect.place.as_ref(), self.effects().cause(self.ix, effect))
+    }
+
+    /// The name of what the call `at` takes, by its place or as the code there writes it.
+    fn taken_name(&self, place: Option<&Place>, (body, call): (BodyIx, ExprId)) -> String {
+        let taken = arguments(self.cx(), body, call).first().copied().unwrap_or(call);
+        self.cx().name_of(place, body, taken)
+    }
+
+    /// Whether the lock was made locked, by the function that gave the guard: those who wait for it wait for what is
+    /// done here, as for a promise.
+    pub(super) fn made_locked(&self, guard: Guard<'_>) -> bool {
+        let Some((body, call)) = guard.lock.origin else { return false };
+        let Some(&target) = arguments(self.cx(), body, call).first() else { return false };
+        let Some(Place { root: Root::Local(_, local), steps }) = self.cx().place(body, target) else {
+            return false;
+        };
+        let made = self.a.flow.origins.get(&self.a.program, body).init(local);
+        let is_new = |init| {
+            let callee = self.a.types[body.0 as usize].callee(init);
+            matches!(callee, Callee::Ext(path) if path.as_str().ends_with("::new"))
+        };
+        steps.is_empty() && made.is_some_and(is_new)
     }
 
     /// Whether a value is got from what the guard gives access to.

@@ -2,7 +2,7 @@
 
 use super::Builder;
 use crate::flow::cfg::{AccessKind, Action, Event, EventKind, Origin, RETURN, SlotIx};
-use crate::flow::walk;
+use crate::flow::{Origins, walk};
 use crate::hir::{BinaryOp, BlockKind, ExprId, ExprKind, MacroCall, MacroKind};
 use crate::infer::Callee;
 use crate::ty::{Ty, TyKind};
@@ -308,6 +308,18 @@ impl Builder<'_> {
     /// The call that makes the guard that awaiting `future` yields.
     fn awaited_origin(&self, future: ExprId) -> Option<Origin> {
         let body = self.cx.body;
+        let mut made = future;
+        while let ExprKind::Ref { expr, .. } | ExprKind::Deref(expr) = body.expr(made).kind {
+            made = expr;
+        }
+        // `let waiting = lock.lock(); … waiting.await`
+        if let ExprKind::Local(local) = body.expr(made).kind {
+            let init = Origins::new(body).init(local)?;
+            return match body.expr(init).kind {
+                ExprKind::Local(_) | ExprKind::Await(_) => None,
+                _ => self.awaited_origin(init),
+            };
+        }
         let mut found = None;
         walk::for_each_below(body, future, &mut |e| {
             if matches!(found, Some(Origin::Acquire(_))) || walk::own_body(body, e).is_some() {

@@ -94,7 +94,7 @@ fn check(a: &Analysis, out: &mut Vec<Finding>) {
 }
 
 fn blocking(unit: Unit<'_>, guard: Guard<'_>, first: &HeldEvent, awaits: &[&HeldEvent]) -> Finding {
-    let lock = unit.lock_name(guard.lock);
+    let lock = unit.lock_name(guard);
     let mut f = unit.finding(&RULE, unit.acquired_at(guard), &lock);
     let what = if guard.lock.held == Held::Cell { "stays borrowed" } else { "stays locked" };
     f.message = format!("`{lock}` {what} across an `.await`");
@@ -134,7 +134,7 @@ fn fix(unit: Unit<'_>, guard: Guard<'_>, awaits: &[&HeldEvent], blocks: bool, f:
 pub(super) fn reports(unit: Unit<'_>, guard: Guard<'_>, event: &HeldEvent) -> bool {
     guard.lock.held == Held::AsyncLock
         && event.kind == EventKind::Await
-        && slow(unit, guard, event).is_some_and(|effect| sure(guard, &effect) > Confidence::Low)
+        && slow(unit, guard, event).is_some_and(|effect| sure(unit, guard, &effect) > Confidence::Low)
 }
 
 /// The I/O that an await under an async lock waits for, unless it is the guarded value's own.
@@ -166,9 +166,9 @@ fn own(unit: Unit<'_>, guard: Guard<'_>, effect: &EventEffect, object: Object) -
         && unit.arguments(effect.call).iter().any(|&arg| unit.derives(guard, arg))
 }
 
-fn sure(guard: Guard<'_>, effect: &EventEffect) -> Confidence {
-    // A lock around nothing is there to be held while one thing is done.
-    if guard.lock.guarded == Ty::UNIT || effect.maybe && effect.distance > FAR {
+fn sure(unit: Unit<'_>, guard: Guard<'_>, effect: &EventEffect) -> Confidence {
+    // A lock around nothing is there to be held while one thing is done, and so is one that was made locked.
+    if guard.lock.guarded == Ty::UNIT || unit.made_locked(guard) || effect.maybe && effect.distance > FAR {
         Confidence::Low
     } else if effect.maybe || guard.lock.place.is_none() {
         Confidence::Medium
@@ -178,11 +178,11 @@ fn sure(guard: Guard<'_>, effect: &EventEffect) -> Confidence {
 }
 
 fn asynchronous(unit: Unit<'_>, guard: Guard<'_>, event: &HeldEvent, effect: &EventEffect) -> Finding {
-    let lock = unit.lock_name(guard.lock);
+    let lock = unit.lock_name(guard);
     let (body, cause) = unit.effects().cause(unit.ix, effect);
     let source = callee_name(unit.a, body, cause);
     let mut f = unit.finding(&RULE, unit.acquired_at(guard), &lock);
-    grade(&mut f, Level::Warn, Severity::High, sure(guard, effect));
+    grade(&mut f, Level::Warn, Severity::High, sure(unit, guard, effect));
     f.message =
         format!("`{lock}` stays locked while `{source}` is awaited, which waits for I/O or without bound");
     f.label = "guard taken here".to_owned();

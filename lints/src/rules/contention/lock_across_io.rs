@@ -34,7 +34,8 @@
 //! is its own (`Mutex<File>`, `Mutex<Connection>`, `RwLock<PageManager>`). A guard already dropped or lent back
 //! (`unlocked`, a condition variable's wait). What a function below runs once in the life of the process
 //! (`OnceLock::get_or_init`). What only a spawned thread or task does. Readers and writers in memory.
-//! `print!`, logging.
+//! `print!`, logging. A lock around nothing (`Mutex<()>`) is there to be held while one thing is done: what calls do under
+//! it is of low confidence.
 //!
 //! ## Known limits
 //!
@@ -158,13 +159,21 @@ fn own_io(unit: Unit<'_>, guard: Guard<'_>, effect: &EventEffect, object: Object
     args.iter().any(|&arg| io_typed(arg) && unit.derives(guard, arg))
 }
 
+/// Calls after which it is less sure that the way is ever gone.
+const FAR: u16 = 6;
+
+/// Whether how long it takes is up to other threads.
+fn waits_for_others(blocking: Blocking) -> bool {
+    matches!(blocking, Blocking::Wait | Blocking::Park | Blocking::Recv | Blocking::Send | Blocking::Join)
+}
+
 fn report(unit: Unit<'_>, guard: Guard<'_>, hits: &[Hit<'_>]) -> Finding {
     // The surest and nearest first.
     let best = hits
         .iter()
         .min_by_key(|h| (h.effect.maybe, h.blocking == Blocking::Stdio, h.effect.distance))
         .unwrap_or(&hits[0]);
-    let lock = unit.lock_name(guard.lock);
+    let lock = unit.lock_name(guard);
     let (body, cause) = unit.effects().cause(unit.ix, &best.effect);
     let source = callee_name(unit.a, body, cause);
     let mut f = unit.finding(&RULE, unit.acquired_at(guard), &lock);
@@ -183,9 +192,13 @@ fn report(unit: Unit<'_>, guard: Guard<'_>, hits: &[Hit<'_>]) -> Finding {
     let unsure = best.effect.maybe || best.blocking == Blocking::Stdio;
     // A lock around nothing is there to order what is done under it.
     let orders = guard.lock.guarded == Ty::UNIT;
-    let far = guard.lock.place.is_none() || best.effect.distance > 6 || orders;
-    // A choice among implementations somewhere on a long way makes the whole way a guess.
-    let guess = best.effect.maybe && best.effect.distance > 4;
+    let far = guard.lock.place.is_none() || best.effect.distance > FAR || orders;
+    // A choice among implementations somewhere on a long way makes the whole way a guess, and so does what is waited
+    // for under a condition that this caller may never meet.
+    let guess = best.effect.maybe && best.effect.distance > 4
+        || best.effect.distance > FAR && waits_for_others(best.blocking)
+        || best.effect.distance > 0 && orders
+        || unit.made_locked(guard);
     f.confidence = f.confidence.min(match (guess, unsure || far) {
         (true, _) => Confidence::Low,
         (_, true) => Confidence::Medium,

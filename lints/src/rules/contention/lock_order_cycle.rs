@@ -106,6 +106,10 @@ fn collect<'a>(unit: Unit<'a>, edges: &mut Edges<'a>) {
             if mode.is_try || (mode.recursive && !mode.exclusive) {
                 continue;
             }
+            // A choice among implementations that leads back in here: of another value, which this one cannot contain.
+            if effect.maybe && unit.effects().comes_back(unit.ix, &effect) {
+                continue;
+            }
             let Some(to) = node(unit, second) else { continue };
             for &token in &event.held {
                 let guard = unit.guard(token);
@@ -294,96 +298,182 @@ fn components(nodes: &[Class], edges: &Edges<'_>) -> Vec<Vec<Class>> {
     found
 }
 
+/// The site that stands for an edge: least guarded by others, surest, nearest.
+fn best<'s, 'a>(sites: &'s [Site<'a>]) -> Option<&'s Site<'a>> {
+    sites.iter().min_by_key(|s| (s.gates.len(), s.effect.maybe, s.effect.distance, location(s)))
+}
+
+/// Edges that lead from a lock back to it, each with the site that stands for it.
+type Cycle<'s, 'a> = Vec<(Class, Class, &'s Site<'a>)>;
+
+/// The cycle of a component that shows best that threads can wait for each other: of sure edges, short, near.
+fn shortest<'s, 'a>(
+    inner: &[(Class, Class, &'s Site<'a>)],
+    written: &FxHashSet<Class>,
+) -> Option<Cycle<'s, 'a>> {
+    let sure: Vec<_> = inner.iter().copied().filter(|e| !unsure(e.2)).collect();
+    let mut found: Vec<Cycle<'s, 'a>> = Vec::new();
+    for edges in [&sure[..], inner] {
+        for &first in edges {
+            let cycle = way(edges, first.1, first.0).map(|back| {
+                let mut cycle = vec![first];
+                cycle.extend(back);
+                cycle
+            });
+            found.extend(cycle.filter(|c| waits(c, written)));
+        }
+    }
+    let mut best = found.into_iter().min_by_key(|cycle| {
+        let unsure = cycle.iter().any(|e| unsure(e.2));
+        let far: u32 = cycle.iter().map(|e| u32::from(e.2.effect.distance)).sum();
+        (unsure, cycle.len(), far, location(cycle[0].2))
+    })?;
+    let first = (0..best.len()).min_by_key(|&i| order(best[i].2))?;
+    best.rotate_left(first);
+    Some(best)
+}
+
+/// A shortest way from one lock to another, breadth first; empty if they are one.
+fn way<'s, 'a>(edges: &[(Class, Class, &'s Site<'a>)], from: Class, to: Class) -> Option<Cycle<'s, 'a>> {
+    let mut came: FxHashMap<Class, usize> = FxHashMap::default();
+    let mut queue = std::collections::VecDeque::from([from]);
+    while let Some(at) = queue.pop_front() {
+        if at == to {
+            let mut back = Vec::new();
+            let mut at = to;
+            while at != from {
+                let edge = edges[*came.get(&at)?];
+                back.push(edge);
+                at = edge.0;
+            }
+            back.reverse();
+            return Some(back);
+        }
+        for (i, edge) in edges.iter().enumerate().filter(|(_, e)| e.0 == at) {
+            if edge.1 != from && !came.contains_key(&edge.1) {
+                came.insert(edge.1, i);
+                queue.push_back(edge.1);
+            }
+        }
+    }
+    None
+}
+
+/// Whether a shard is one of many, or the way goes through a choice among implementations.
+fn unsure(site: &Site<'_>) -> bool {
+    site.shard || site.effect.maybe
+}
+
+/// Whether threads in a cycle can keep each other waiting: no lock keeps all but one out, and not all only read what
+/// nobody writes.
+fn waits(cycle: &[(Class, Class, &Site<'_>)], written: &FxHashSet<Class>) -> bool {
+    let mut gates = cycle.iter().map(|e| &e.2.gates);
+    let first = gates.next().cloned().unwrap_or_default();
+    let common = gates.fold(first, |all, gates| all.intersection(gates).copied().collect());
+    let is_written = |c: &Class| written.contains(c) || written.contains(&c.declared());
+    common.is_empty() && (!reads_only(cycle) || cycle.iter().all(|e| is_written(&e.0)))
+}
+
+fn reads_only(cycle: &[(Class, Class, &Site<'_>)]) -> bool {
+    cycle.iter().all(|e| !e.2.first_exclusive && !e.2.second_exclusive)
+}
+
+/// What comes first in the code. One call can close several edges: then the guards tell them apart, or what is acquired.
+fn order(site: &Site<'_>) -> (Location, Location, String) {
+    (location(site), site.unit.acquired_at(site.guard), site.taken())
+}
+
+impl Site<'_> {
+    fn held(&self) -> String {
+        self.unit.lock_name(self.guard)
+    }
+
+    fn taken(&self) -> String {
+        self.unit.acquired_name(&self.effect)
+    }
+}
+
 fn report(a: &Analysis, ring: &[Class], edges: &Edges<'_>, written: &FxHashSet<Class>) -> Option<Finding> {
     let inside = |c: &Class| ring.contains(c);
-    let mut used: Vec<(&(Class, Class), &Site<'_>)> = edges
+    let mut inner: Vec<(Class, Class, &Site<'_>)> = edges
         .iter()
         .filter(|((x, y), _)| inside(x) && inside(y) && (x != y || ring.len() == 1))
-        .filter_map(|(edge, sites)| {
-            // The site that proves most: least guarded by others, surest, nearest.
-            let best = sites
-                .iter()
-                .min_by_key(|s| (s.gates.len(), s.effect.maybe, s.effect.distance, location(s)))?;
-            Some((edge, best))
-        })
+        .filter_map(|(&(x, y), sites)| Some((x, y, best(sites)?)))
         .collect();
-    // One call can close several edges: then the guards tell them apart, or what is acquired.
-    used.sort_by_cached_key(|(_, s)| {
-        let taken = s.effect.place.as_ref().map(|p| s.unit.cx().display(p));
-        (location(s), s.unit.acquired_at(s.guard), taken)
-    });
-    let common = used.iter().map(|(_, s)| &s.gates).fold(None::<FxHashSet<Class>>, |all, gates| match all {
-        None => Some(gates.clone()),
-        Some(all) => Some(all.intersection(gates).copied().collect()),
-    });
-    if common.is_some_and(|gates| !gates.is_empty()) {
-        return None;
-    }
-    let reads_only = used.iter().all(|(_, s)| !s.first_exclusive && !s.second_exclusive);
-    if reads_only && !ring.iter().all(|c| written.contains(c) || written.contains(&c.declared())) {
-        return None;
-    }
-    let (_, first) = *used.first()?;
-    let unit = first.unit;
-    let name = |place: &Option<Place>| place.as_ref().map_or_else(String::new, |p| unit.cx().display(p));
-    let (held, taken) = (name(&first.guard.lock.place), name(&first.effect.place));
-    let mut f = unit.finding(&RULE, unit.call_at(first.effect.call), &held);
-    let mut names: Vec<String> =
-        used.iter().flat_map(|(_, s)| [name(&s.guard.lock.place), name(&s.effect.place)]).collect();
-    names.sort();
-    names.dedup();
-    f.message = if ring.len() == 1 {
-        format!(
-            "two instances of `{held}` are locked in the order of the arguments: with the arguments swapped in another thread both wait for ever"
-        )
-    } else if ring.len() == 2 {
-        format!(
-            "`{taken}` is acquired while `{held}` is held, and elsewhere `{held}` while `{taken}` is held: two threads can wait for each other for ever"
-        )
-    } else {
-        let list: Vec<String> = names.iter().map(|n| format!("`{n}`")).collect();
-        format!(
-            "{} are acquired in orders that form a ring: threads can wait for each other for ever",
-            list.join(", ")
-        )
-    };
+    inner.sort_by_cached_key(|e| order(e.2));
+    let cycle = shortest(&inner, written)?;
+    let site = cycle[0].2;
+    let (held, taken) = (site.held(), site.taken());
+    let mut f = site.unit.finding(&RULE, location(site), &held);
+    f.message = message(&cycle, ring.len());
     f.label = format!("acquires `{taken}` while `{held}` is held");
     f.help = "take the locks in one order everywhere, or end the first guard before the second".to_owned();
-    if reads_only || used.iter().any(|(_, s)| s.shard || s.effect.maybe) {
+    if reads_only(&cycle) || cycle.iter().any(|e| unsure(e.2)) {
         f.confidence = f.confidence.min(Confidence::Medium);
     }
     // Which implementations meet at run time is a guess of its own at each edge.
-    if used.iter().all(|(_, s)| s.effect.maybe) {
+    if cycle.iter().all(|e| e.2.effect.maybe) {
         f.confidence = Confidence::Low;
     }
+    let mut names: Vec<String> = inner.iter().flat_map(|e| [e.2.held(), e.2.taken()]).collect();
+    names.sort();
+    names.dedup();
     f.key = names.join("/");
-    for (i, (_, site)) in used.iter().enumerate() {
-        let (from, to) = (name(&site.guard.lock.place), name(&site.effect.place));
+    for (i, &(_, _, site)) in cycle.iter().enumerate() {
+        let (from, to) = (site.held(), site.taken());
         f.related.push(Related {
             at: site.unit.acquired_at(site.guard),
             label: format!("`{from}` is acquired here…"),
         });
         if i > 0 {
-            f.related.push(Related {
-                at: site.unit.call_at(site.effect.call),
-                label: format!("…and `{to}` while it is held"),
-            });
+            f.related.push(Related { at: location(site), label: format!("…and `{to}` while it is held") });
         }
         f.chain.push(Hop {
             at: site.unit.acquired_at(site.guard),
             label: format!("`{}` acquires `{from}`", a.program.display(site.unit.owner)),
         });
-        let inner = site.unit.chain(&site.effect, &format!("acquires `{to}`"));
-        if inner.is_empty() {
-            f.chain.push(Hop {
-                at: site.unit.call_at(site.effect.call),
-                label: format!("then acquires `{to}`"),
-            });
+        let way = site.unit.chain(&site.effect, &format!("acquires `{to}`"));
+        if way.is_empty() {
+            f.chain.push(Hop { at: location(site), label: format!("then acquires `{to}`") });
         } else {
-            f.chain.extend(inner);
+            f.chain.extend(way);
         }
     }
+    let shown = |e: &(Class, Class, &Site<'_>)| cycle.iter().any(|c| (c.0, c.1) == (e.0, e.1));
+    for (_, _, site) in inner.iter().filter(|e| !shown(e)) {
+        let label = format!("`{}` is acquired here while `{}` is held", site.taken(), site.held());
+        f.related.push(Related { at: location(site), label });
+    }
     Some(f)
+}
+
+fn message(cycle: &[(Class, Class, &Site<'_>)], locks: usize) -> String {
+    let names: Vec<(String, String)> = cycle.iter().map(|e| (e.2.held(), e.2.taken())).collect();
+    let (held, taken) = &names[0];
+    if cycle.len() == 1 {
+        return format!(
+            "two instances of `{held}` are locked in the order of the arguments: with the arguments swapped in another thread both wait for ever"
+        );
+    }
+    let mut text = format!("`{taken}` is acquired while `{held}` is held, and elsewhere ");
+    if cycle.len() == 2 {
+        text += &format!("`{held}` while `{taken}` is held: two threads can wait for each other for ever");
+    } else {
+        let rest: Vec<String> =
+            names[1..].iter().map(|(held, taken)| format!("`{taken}` while `{held}` is held")).collect();
+        let last = rest.len() - 1;
+        text += &format!(
+            "{} and {}: threads can wait for each other for ever",
+            rest[..last].join(", "),
+            rest[last]
+        );
+    }
+    match locks - cycle.len() {
+        0 => {}
+        1 => text += " (one more lock is taken in orders that cross these)",
+        more => text += &format!(" ({more} more locks are taken in orders that cross these)"),
+    }
+    text
 }
 
 fn location(site: &Site<'_>) -> Location {

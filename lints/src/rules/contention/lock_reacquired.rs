@@ -177,7 +177,7 @@ fn stable(unit: Unit<'_>, place: &Place) -> bool {
 }
 
 fn report(unit: Unit<'_>, guard: Guard<'_>, effect: &EventEffect, mode: Acquire) -> Finding {
-    let name = unit.lock_name(guard.lock);
+    let name = unit.lock_name(guard);
     let mut f = unit.finding(&RULE, unit.call_at(effect.call), &name);
     let both_read = !mode.exclusive && !guard.lock.mode.exclusive;
     grade(

@@ -110,7 +110,7 @@ fn across_await(
         if guard.lock.void || guard.lock.held != Held::Shard || !reported.insert((token, once)) {
             continue;
         }
-        let map = unit.lock_name(guard.lock);
+        let map = unit.lock_name(guard);
         let mut f = unit.finding(&RULE, unit.acquired_at(guard), &map);
         f.message = format!("a reference into `{map}` stays alive across an `.await`");
         f.label = "its shard is locked here".to_owned();
@@ -135,7 +135,7 @@ fn reentry(
     effect: &EventEffect,
     writes: bool,
 ) -> Finding {
-    let map = unit.lock_name(guard.lock);
+    let map = unit.lock_name(guard);
     let mut f = unit.finding(&RULE, unit.call_at(effect.call), &map);
     f.message = format!(
         "`{map}` is used again while a reference into it is alive: a deadlock when both need one shard"
@@ -175,7 +175,7 @@ fn closures(a: &Analysis, out: &mut Vec<Finding>) {
                     && e.place.as_ref() == Some(&own)
             });
             let Some(inner) = inner else { continue };
-            let map = unit.cx().display(&own);
+            let map = unit.acquired_name(inner);
             let (body, cause) = unit.effects().cause(ix, inner);
             let mut f = unit.finding(&RULE, unit.effects().call_location(body, cause), &map);
             f.message = format!("`{map}` is used inside a closure that it runs with a shard locked");

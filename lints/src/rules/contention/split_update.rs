@@ -15,6 +15,8 @@ use crate::rules::held::{Guard, Unit, grade};
 enum Split {
     /// Writes a value made from what was read: a change in between is lost.
     WriteBack,
+    /// The same, where awaited work made the new value: it may have looked at more than what was read.
+    AnswerBack,
     /// Changes on a condition that was looked at before.
     CheckThenAct,
     /// Puts in what was found missing.
@@ -110,7 +112,17 @@ fn depends(unit: Unit<'_>, body: &Body, first: Guard<'_>, second: Guard<'_>) -> 
     let seen = seen_values(unit, body, first);
     let mentions = |root: ExprId| {
         let mut found = false;
+        let mut asked_with = Vec::new();
         walk::for_each_below(body, root, &mut |id| {
+            match &body.expr(id).kind {
+                // A closure that awaited work gets is no part of what it answers.
+                ExprKind::Await(e) => match &body.expr(*e).kind {
+                    ExprKind::Call { args, .. } | ExprKind::Method { args, .. } => asked_with.extend(args),
+                    _ => {}
+                },
+                ExprKind::Closure(_) if asked_with.contains(&id) => return false,
+                _ => {}
+            }
             found |= match body.expr(id).kind {
                 ExprKind::Local(local) => seen.contains(&local) || first.flow.locals.contains(&local),
                 _ => Some(id) == first.lock.site,
@@ -132,7 +144,10 @@ fn depends(unit: Unit<'_>, body: &Body, first: Guard<'_>, second: Guard<'_>) -> 
             && overlaps(&act.path, &read)
             && act.operands.iter().any(|&e| !seen.is_empty() && mentions(e))
         {
-            return Some(Split::WriteBack);
+            return Some(match act.operands.iter().any(|&e| answered(unit, body, e, first)) {
+                true => Split::AnswerBack,
+                false => Split::WriteBack,
+            });
         }
     }
     let site = second.lock.site?;
@@ -181,6 +196,27 @@ fn seen_values(unit: Unit<'_>, body: &Body, first: Guard<'_>) -> Vec<LocalId> {
         .filter(|&l| !first.flow.locals.contains(&l))
         .filter(|&l| origins.source(l).is_some_and(|source| contains_or_derives(unit, body, source, first)))
         .collect()
+}
+
+/// Whether awaited work stands between what was read under the guard and a value.
+fn answered(unit: Unit<'_>, body: &Body, value: ExprId, first: Guard<'_>) -> bool {
+    let origins = unit.a.flow.origins.get(&unit.a.program, unit.body);
+    let mut work = vec![value];
+    let mut seen = FxHashSet::default();
+    let mut found = false;
+    while let Some(root) = work.pop().filter(|_| !found) {
+        walk::for_each_below(body, root, &mut |id| {
+            match &body.expr(id).kind {
+                ExprKind::Await(e) => found |= Some(*e) != first.lock.site,
+                ExprKind::Local(local) if seen.insert(*local) && !first.flow.locals.contains(local) => {
+                    work.extend(origins.source(*local));
+                }
+                _ => {}
+            }
+            !found
+        });
+    }
+    found
 }
 
 fn contains_or_derives(unit: Unit<'_>, body: &Body, source: ExprId, first: Guard<'_>) -> bool {
@@ -470,11 +506,11 @@ fn leaves(body: &Body, id: ExprId) -> bool {
 }
 
 fn report(unit: Unit<'_>, first: Guard<'_>, second: Guard<'_>, split: Split) -> Finding {
-    let name = unit.lock_name(second.lock);
+    let name = unit.lock_name(second);
     let mut f = unit.finding(&super::lock_reacquired::RULE, unit.acquired_at(second), &name);
     let (confidence, message) = match split {
-        Split::WriteBack => (
-            Confidence::High,
+        Split::WriteBack | Split::AnswerBack => (
+            if split == Split::WriteBack { Confidence::High } else { Confidence::Medium },
             format!(
                 "`{name}` is written back from a value read under an earlier lock of it: changes in between are lost"
             ),

@@ -129,28 +129,26 @@ fn report(
     out: &mut Vec<Finding>,
 ) {
     let unit = Unit { a, ix: a.flow.units.of_body(ix), body: ix, owner: a.program.body_info(ix).owner };
-    let target = unit.arguments(source).first().copied();
-    let lock = target
-        .and_then(|t| a.places().place(ix, t))
-        .map_or_else(|| "the lock".to_owned(), |p| a.places().display(&p));
-    let operation = match unit.expr(source) {
+    let taken = acquisition(unit, source);
+    let target = unit.arguments(taken).first().copied().unwrap_or(taken);
+    let lock = a.places().name_of(a.places().place(ix, target).as_ref(), ix, target);
+    let operation = match unit.expr(taken) {
         ExprKind::Method { name, .. } => name.to_string(),
         _ => "lock".to_owned(),
     };
     let mut f = unit.finding(&RULE, a.program.at(ix, span), &lock);
-    f.message = if how == "let-else" {
-        format!("`{lock}.{operation}()` panics in every thread once one thread has panicked under this lock")
-    } else {
-        format!(
-            "`{lock}.{operation}().{how}()` panics in every thread once one thread has panicked under this lock"
-        )
-    };
+    // Whoever owns the lock or has it by `&mut` is alone with it.
+    let who = if matches!(operation.as_str(), "into_inner" | "get_mut") { "" } else { " in every thread" };
+    let how_it_ends = if how == "let-else" { String::new() } else { format!(".{how}()") };
+    f.message = format!(
+        "`{lock}.{operation}(){how_it_ends}` panics{who} once one thread has panicked under this lock"
+    );
     f.label = "panics on a poisoned lock".to_owned();
     f.help = "recover with `unwrap_or_else(PoisonError::into_inner)`, return the error, or use a lock that does not \
               poison"
         .to_owned();
     f.fix = unwrap.map(|_| Applicability::Unsafe);
-    if in_drop(unit) || panics_under(unit, source) {
+    if in_drop(unit) || panics_under(unit, taken) {
         f.severity = Severity::High;
     }
     f.facts.push(("operation".to_owned(), operation));
@@ -161,6 +159,23 @@ fn report(
         f.facts.push(("unwrap_span".to_owned(), format!("{}..{}", recv.hi, whole.hi)));
     }
     out.push(f);
+}
+
+/// The call whose result is unwrapped: `let guard = lock.lock(); … guard.unwrap()`.
+fn acquisition(unit: Unit<'_>, source: ExprId) -> ExprId {
+    let origins = unit.a.flow.origins.get(&unit.a.program, unit.body);
+    let mut at = source;
+    for _ in 0..8 {
+        at = match unit.expr(at) {
+            ExprKind::Local(local) => match origins.init(*local) {
+                Some(init) => init,
+                None => return source,
+            },
+            ExprKind::Await(inner) => *inner,
+            _ => return at,
+        };
+    }
+    source
 }
 
 fn in_drop(unit: Unit<'_>) -> bool {
