@@ -273,3 +273,16 @@ fn a_reference_does_not_outlive_the_guard_that_was_dropped() {
     let reasons: Vec<&str> = plan.refused.iter().map(|r| r.reason.as_str()).collect();
     assert_eq!(reasons, ["the lock is let go while a reference into the map would live on"]);
 }
+
+#[test]
+fn a_guard_whose_type_is_written_out_stays_one_of_std() {
+    let source = "use std::sync::{Mutex, MutexGuard};\n\npub struct Total {\n    sum: Mutex<u64>,\n}\n\nimpl Total {\n    \
+                  pub fn add(&self, n: u64) {\n        let mut sum = self.sum.lock().unwrap();\n        \
+                  Self::put(&mut sum, n);\n    }\n\n    fn put(sum: &mut MutexGuard<'_, u64>, n: u64) {\n        \
+                  **sum += n;\n    }\n}\n";
+    let config = "[rules.lock-unwrap]\npoison = \"parking-lot\"\n";
+    let root = package("guard-named", source, Some(config));
+    let plan = plan(&root, "lock-unwrap", &mut Overlay::new(root.clone())).unwrap();
+    let reasons: Vec<&str> = plan.refused.iter().map(|r| r.reason.as_str()).collect();
+    assert_eq!(reasons, ["the guard goes where its type is written out"], "{:?}", plan.changes);
+}

@@ -1,8 +1,10 @@
 //! What becomes of each use of a lock that no longer poisons: its results are what was in them, `try_` gives options.
 
 use uncork_lints::hir::{ExprId, ExprKind, PatId, PatKind, Stmt};
-use uncork_lints::program::BodyIx;
+use uncork_lints::infer::Callee;
+use uncork_lints::program::{BodyIx, DefId};
 use uncork_lints::source::Span;
+use uncork_lints::ty::Ty;
 
 use super::{Blocked, HANDED_OUT, Migration, POISON, Step};
 
@@ -139,6 +141,35 @@ impl<'a> Migration<'_, 'a> {
             {
                 let id = ExprId(number as u32);
                 return self.blocked(body, id, "a condition variable of std waits with a guard of std");
+            }
+        }
+        self.no_type_named(body)
+    }
+
+    /// A guard does not go where its type is written out: into a function that takes one of std, or to the caller.
+    fn no_type_named(&self, body: BodyIx) -> Step {
+        const REASON: &str = "the guard goes where its type is written out";
+        let program = &self.cx.analysis.program;
+        let hir = program.body(body);
+        let guard = |ty: Ty| {
+            ty.any(&mut |t| {
+                ["MutexGuard", "RwLockReadGuard", "RwLockWriteGuard"]
+                    .iter()
+                    .any(|name| t.is_ext(&format!("std::sync::{name}")))
+            })
+        };
+        let sig = |def: &DefId| program.decls.sigs.get(def);
+        if sig(&program.body_info(body).owner).is_some_and(|s| guard(s.ret)) {
+            return self.blocked(body, hir.root, REASON);
+        }
+        let types = &self.cx.analysis.types[body.0 as usize];
+        for (number, expr) in hir.exprs.iter().enumerate() {
+            let id = ExprId(number as u32);
+            if matches!(expr.kind, ExprKind::Call { .. } | ExprKind::Method { .. })
+                && let Callee::Fn(def) | Callee::Virtual(def) = types.callee(id)
+                && sig(&def).is_some_and(|s| s.params.iter().any(|&p| guard(p)))
+            {
+                return self.blocked(body, id, REASON);
             }
         }
         Ok(())
