@@ -285,3 +285,19 @@ fn metrics_tell_what_waits_and_what_is_found() {
     assert!((0.0..=1.0).contains(&metrics.hit_rate()));
     assert_eq!(metrics.backlog, 0);
 }
+
+/// What a memtable takes besides its rows must be little, and count: with many tables it is most of it.
+#[test]
+fn a_thousand_tables_with_a_few_rows_take_little() {
+    let options = Options { memory_budget: 64 << 20, background: false, ..options() };
+    let db = Database::open_on(Arc::new(SimDisk::new(1)), "/db", options).unwrap();
+    let tables: Vec<Table> = (0..1000).map(|n| db.table(&format!("t{n}")).unwrap()).collect();
+    assert_eq!(db.metrics().memory.memtables, 0);
+    for table in &tables {
+        table.put(b"a", b"few").unwrap();
+    }
+    let memory = db.metrics().memory;
+    assert!((4_000_000..6_000_000).contains(&memory.memtables), "{memory:?}");
+    assert_eq!(db.metrics().early_flushes, 0);
+    assert!(tables.iter().all(|table| table.iter().unwrap().count() == 1));
+}

@@ -66,9 +66,8 @@ impl Memtable {
     pub(crate) fn insert(&self, sequence: Sequence, body: &[u8], write: &Write) {
         let entry = Entry::new(sequence, body, write, &self.arena);
         let key = entry.key();
-        self.filter.insert(key::hash(key));
+        let size = entry.size() + self.filter.insert(key::hash(key));
         let shard = self.shard_of(key);
-        let size = entry.size();
         if let Some(shard) = self.shards.get(shard) {
             shard.write().insert(entry);
         }
@@ -251,6 +250,14 @@ pub(crate) mod tests {
             if forward { cursor.next().unwrap() } else { cursor.prev().unwrap() }
         }
         seen
+    }
+
+    #[test]
+    fn an_empty_memtable_takes_nothing_and_one_with_a_row_counts_its_filter() {
+        let table = Memtable::new(16 << 20, Vec::new());
+        assert_eq!(table.bytes(), 0);
+        commit(&table, 1, &[(b"k".to_vec(), None)]);
+        assert!((16 << 10..17 << 10).contains(&table.bytes()), "{}", table.bytes());
     }
 
     #[test]
