@@ -37,6 +37,8 @@ pub struct CloneSite {
     pub frames: Vec<Frame>,
     /// The call whose argument it is, and at which position (`self` counted); behind `&` or not.
     pub argument: Option<(ExprId, usize, bool)>,
+    /// What is copied lies behind a guard or handle that it cannot be moved out of.
+    pub behind: bool,
     /// `.cloned()` on an iterator, not on a value.
     pub of_items: bool,
 }
@@ -211,7 +213,11 @@ impl Walk<'_> {
         let Some(ty) = self.cloned_type(id, base, name) else { return };
         let of_items = matches!(name, well_known::CLONED)
             && !matches!(self.types.expr(base).as_ext(), Some((p, _)) if matches!(p.as_str(), "std::option::Option" | "std::result::Result"));
-        self.out.push(CloneSite { expr: id, base, ty, frames: self.frames.clone(), argument, of_items });
+        // `text.to_string()` is a method of `str`, and copies the `String` all the same.
+        let behind = self.types.receivers.get(&id).is_some_and(|r| r.overloaded_derefs > 0)
+            && self.types.expr(base).peel_refs() != ty;
+        let frames = self.frames.clone();
+        self.out.push(CloneSite { expr: id, base, ty, frames, argument, behind, of_items });
     }
 
     /// What type of value the call copies, if it is a clone at all.

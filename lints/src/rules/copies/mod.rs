@@ -2,3 +2,4 @@
 
 pub mod clone_in_loop;
 mod lookup;
+mod ownership;
