@@ -128,6 +128,11 @@ fn connect(project: &mut Project, files: &[Utf8PathBuf]) -> FxHashSet<FileId> {
     reached
 }
 
+/// Whether what lies in a folder of this name tests, measures or shows the code beside it.
+pub(super) fn is_aside(folder: &str) -> bool {
+    matches!(folder, "tests" | "benches" | "examples")
+}
+
 /// Makes a crate of every file that no other names.
 fn crates(project: &mut Project, files: &[Utf8PathBuf], reached: &FxHashSet<FileId>) {
     let mut editions: FxHashMap<Utf8PathBuf, u16> = FxHashMap::default();
@@ -139,8 +144,8 @@ fn crates(project: &mut Project, files: &[Utf8PathBuf], reached: &FxHashSet<File
             continue;
         }
         let shown = project.sources.path(id);
-        let is_test = shown.components().any(|c| matches!(c.as_str(), "tests" | "benches" | "examples"))
-            || shown.file_name() == Some("build.rs");
+        let is_test =
+            shown.components().any(|c| is_aside(c.as_str())) || shown.file_name() == Some("build.rs");
         let stem = full.file_stem().unwrap_or("file");
         let is_lib = full.ends_with("src/lib.rs");
         let around = full.parent().and_then(Utf8Path::parent).and_then(Utf8Path::file_name);

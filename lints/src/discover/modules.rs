@@ -116,7 +116,8 @@ pub(super) fn load(
         wave = next;
     }
     loader.connect(&mut project);
-    crates(&mut project, &loader, &targets, workspace);
+    let aside = aside(workspace, chosen);
+    crates(&mut project, &loader, &targets, workspace, &aside);
     project.outside = outside(&folders, below, &loader, exclude);
     if project.sources.is_empty() {
         let names: Vec<&str> = folders.iter().map(|p| p.name.as_str()).collect();
@@ -271,7 +272,26 @@ pub(super) fn mod_candidates(file: &Utf8Path, decl: &ModDecl, as_root: bool) -> 
     vec![normal(&base.join(format!("{name}.rs"))), normal(&base.join(name).join("mod.rs"))]
 }
 
-fn crates(project: &mut Project, loader: &Loader, targets: &[(usize, &Target)], workspace: &Workspace) {
+/// Packages that are there to test, measure or show the others. Where nothing else is asked for, they are what is meant.
+fn aside(workspace: &Workspace, chosen: &[usize]) -> FxHashSet<usize> {
+    let is_aside = |package: &Package| {
+        let below = package.dir().strip_prefix(&workspace.root);
+        below.is_ok_and(|dir| dir.components().any(|c| folder::is_aside(c.as_str())))
+    };
+    if chosen.iter().all(|&i| is_aside(&workspace.packages[i])) {
+        return FxHashSet::default();
+    }
+    let packages = workspace.packages.iter().enumerate();
+    packages.filter(|(_, package)| is_aside(package)).map(|(i, _)| i).collect()
+}
+
+fn crates(
+    project: &mut Project,
+    loader: &Loader,
+    targets: &[(usize, &Target)],
+    workspace: &Workspace,
+    aside: &FxHashSet<usize>,
+) {
     // The library of each package as an index among the crates.
     let mut libs: FxHashMap<usize, usize> = FxHashMap::default();
     let mut kept = Vec::new();
@@ -311,7 +331,7 @@ fn crates(project: &mut Project, loader: &Loader, targets: &[(usize, &Target)], 
             name: Name::new(&target.name.replace('-', "_")),
             edition: target.edition.unwrap_or(package.edition),
             package: index as u32,
-            is_test: !matches!(target.kind, TargetKind::Lib | TargetKind::Bin),
+            is_test: !matches!(target.kind, TargetKind::Lib | TargetKind::Bin) || aside.contains(&index),
             is_bin: target.kind == TargetKind::Bin,
             root,
             deps,

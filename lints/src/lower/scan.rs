@@ -66,7 +66,7 @@ pub(super) struct Docs {
     pub(super) next: u32,
 }
 
-/// Marks of generated code are looked for in this many lines.
+/// Marks of generated code are looked for in this many lines, and in all the comments before any code.
 const GENERATED_LINES: u32 = 10;
 
 /// Scans `text[base..]`; lines are those of `text`.
@@ -410,7 +410,8 @@ impl Scanner<'_> {
             let span = Span::new(start as u32, start as u32 + text.trim_end().len() as u32);
             self.pending = Some(self.pending.map_or(span, |p| p.to(span)));
         }
-        if self.line <= GENERATED_LINES && !self.out.generated {
+        let heads = self.out.code.is_empty() && !doc;
+        if (self.line <= GENERATED_LINES || heads) && !self.out.generated {
             self.out.generated = says_generated(text);
         }
         if !doc && let Some(found) = super::comments::suppression(text, start as u32, self.code) {
