@@ -50,6 +50,8 @@ pub enum UseKind {
     Take,
     /// Given to something that may do anything.
     Escape,
+    /// Something is taken out of one of its entries, which is itself a collection.
+    Emptied,
     /// Looked at in a way that does not change it.
     Peek,
 }
@@ -91,6 +93,19 @@ pub(crate) struct BodyUses {
     locals: Vec<(LocalId, Ty)>,
     /// Workspace types of which a value is overwritten or taken where it is kept.
     replaced: Vec<DefId>,
+    /// Workspace types of which a value is made.
+    made: Vec<(DefId, Birth)>,
+}
+
+/// Where a value of a workspace type is made: its literal, its constructor, or its default.
+#[derive(Clone, Copy, Debug)]
+pub struct Birth {
+    /// Where.
+    pub body: BodyIx,
+    /// The expression.
+    pub expr: ExprId,
+    /// By `default()`, with all its parts.
+    pub default: bool,
 }
 
 /// All places and their uses.
@@ -105,6 +120,8 @@ pub struct Places {
     /// Types of which a value is overwritten or taken where it is kept, and in which functions outside tests: what
     /// such a value holds goes with it.
     pub replaced: Vec<(DefId, BodyIx)>,
+    /// Where values of each workspace type are made.
+    pub made: FxHashMap<DefId, Vec<Birth>>,
 }
 
 /// What goes to other threads or tasks through functions that spawn what they are given.
@@ -140,6 +157,9 @@ impl Places {
                 if from != to && !targets.contains(&to) {
                     targets.push(to);
                 }
+            }
+            for (def, birth) in body.made {
+                places.made.entry(def).or_default().push(birth);
             }
             handed.extend(body.handed);
             places.spawned.extend(body.spawned);

@@ -1,13 +1,12 @@
 //! What one body does to places.
 
+mod bind;
 mod calls;
 
 use rustc_hash::FxHashMap;
 
-use super::{BodyUses, PlaceKey, Use, UseKind, opened, shape};
-use crate::hir::{
-    BinaryOp, Block, BlockKind, Body, ExprId, ExprKind, LocalId, MacroKind, PatId, PatKind, Path, Stmt,
-};
+use super::{Birth, BodyUses, PlaceKey, Use, UseKind, opened, shape};
+use crate::hir::{BinaryOp, Block, BlockKind, Body, ExprId, ExprKind, LocalId, MacroKind, Stmt};
 use crate::infer::BodyTypes;
 use crate::knowledge::Op;
 use crate::name::Name;
@@ -21,11 +20,13 @@ struct Origin {
     acquired: Option<ExprId>,
     /// It is not the collection but one entry of it (`map.entry(key)`), which can be taken out.
     entry: bool,
+    /// What lies under a key (`map.get_mut(key)`): a collection within the collection. An entry as well.
+    inner: bool,
 }
 
 impl Origin {
     fn of(place: PlaceKey) -> Origin {
-        Origin { place, acquired: None, entry: false }
+        Origin { place, acquired: None, entry: false, inner: false }
     }
 }
 
@@ -50,7 +51,7 @@ pub(crate) fn walk(program: &Program, ix: BodyIx, types: &BodyTypes) -> BodyUses
     };
     if program.def(info.owner).kind == DefKind::Fn {
         for (i, param) in body.params.iter().enumerate() {
-            if let Some(local) = binding(body, param.pat)
+            if let Some(local) = bind::single(body, param.pat)
                 && walker.is_place(types.local(local))
             {
                 walker.locals.insert(local, Origin::of(PlaceKey::Param(info.owner, i as u32)));
@@ -60,14 +61,6 @@ pub(crate) fn walk(program: &Program, ix: BodyIx, types: &BodyTypes) -> BodyUses
     let result = walker.expr(body.root);
     walker.returned(result);
     walker.out
-}
-
-fn binding(body: &Body, pat: PatId) -> Option<LocalId> {
-    match &body.pat(pat).kind {
-        PatKind::Bind { local, sub: None } => Some(*local),
-        PatKind::Typed { pat, .. } => binding(body, *pat),
-        _ => None,
-    }
 }
 
 struct Walker<'a> {
@@ -118,7 +111,7 @@ impl Walker<'_> {
 
     fn record_compared(&mut self, origin: Origin, kind: UseKind, expr: ExprId, compared: bool) {
         // Of an entry only that it goes is told.
-        if origin.entry && kind != UseKind::Op(Op::Remove) {
+        if origin.entry && !matches!(kind, UseKind::Op(Op::Remove) | UseKind::Emptied) {
             return;
         }
         let acquired = match kind {
@@ -159,6 +152,21 @@ impl Walker<'_> {
         if let TyKind::Adt(def, _) = ty.kind() {
             self.out.replaced.push(*def);
         }
+    }
+
+    /// A value of a workspace type comes to be.
+    fn made(&mut self, expr: ExprId, default: bool) {
+        if self.in_test {
+            return;
+        }
+        let birth = Birth { body: self.ix, expr, default };
+        self.types.expr(expr).any(&mut |ty| {
+            if let TyKind::Adt(def, _) = ty.kind() {
+                self.out.made.push((*def, birth));
+            }
+            // Of a literal only the type itself, not what it is made with.
+            !default
+        });
     }
 
     fn returned(&mut self, origin: Option<Origin>) {
@@ -308,6 +316,7 @@ impl Walker<'_> {
                 None
             }
             ExprKind::Struct { path, fields, base } => {
+                self.made(id, false);
                 let owner = self.record_of(self.types.expr(id), path);
                 for field in fields.iter() {
                     if let Some(origin) = self.expr(field.value) {
@@ -466,107 +475,6 @@ impl Walker<'_> {
             self.depth -= 1;
         }
         result
-    }
-
-    /// `if let Entry::Occupied(entry) = map.entry(key)`: what is not there is not added.
-    fn only_occupied(&mut self, pat: PatId, origin: Option<Origin>) {
-        let occupied = matches!(&self.body.pat(pat).kind, PatKind::TupleStruct { path, .. }
-            if path.segments.last().is_some_and(|s| s.name.as_str() == "Occupied"));
-        if occupied
-            && origin.is_some_and(|o| o.entry)
-            && let Some((_, asked)) = self.out.uses.last_mut()
-            && asked.kind == UseKind::Op(Op::Entry)
-        {
-            asked.kind = UseKind::Op(Op::GetMut);
-        }
-    }
-
-    /// Binds a pattern to what an expression stands for.
-    fn bind(&mut self, pat: PatId, origin: Option<Origin>, init: ExprId) {
-        let body = self.body;
-        match &body.pat(pat).kind {
-            PatKind::Bind { local, sub } => {
-                self.home.insert(*local, self.spawned);
-                let ty = self.types.local(*local);
-                match origin {
-                    Some(origin) => {
-                        if origin.entry || self.is_place(ty) {
-                            self.locals.insert(*local, origin);
-                        } else {
-                            self.record(origin, UseKind::Escape, init);
-                        }
-                    }
-                    None if self.is_place(ty) => {
-                        // A collection or lock made here: a place of its own.
-                        let place = PlaceKey::Local(self.ix, *local);
-                        self.out.locals.push((*local, ty));
-                        self.locals.insert(*local, Origin::of(place));
-                    }
-                    None => {}
-                }
-                if let Some(sub) = sub {
-                    self.bind(*sub, None, init);
-                }
-            }
-            PatKind::Ref(inner) | PatKind::Typed { pat: inner, .. } => self.bind(*inner, origin, init),
-            // `Ok(guard)`, `Some(map)`: still the place.
-            PatKind::TupleStruct { path, pats } => match self.record_of(self.types.pat(pat), path) {
-                Some(owner) => self.bind_fields(owner, pats, init),
-                None => {
-                    for &p in pats.iter() {
-                        self.bind(p, origin, init);
-                    }
-                }
-            },
-            PatKind::Tuple(pats) | PatKind::Slice(pats) | PatKind::Or(pats) => {
-                for &p in pats.iter() {
-                    self.bind(p, origin, init);
-                }
-            }
-            PatKind::Struct { path, fields, .. } => {
-                let owner = self.record_of(self.types.pat(pat), path);
-                for (name, p) in fields.iter() {
-                    // `let Self { map, .. } = self`: the field itself.
-                    let field = owner.and_then(|def| self.field_place(def, *name));
-                    self.bind(*p, field, init);
-                }
-            }
-            PatKind::Missing
-            | PatKind::Wild
-            | PatKind::Rest
-            | PatKind::Path(_)
-            | PatKind::Lit(_)
-            | PatKind::Range => {}
-        }
-    }
-
-    /// The struct or variant that a literal or pattern of the given type names.
-    fn record_of(&self, ty: Ty, path: &Path) -> Option<DefId> {
-        let TyKind::Adt(def, _) = ty.peel_refs().kind() else { return None };
-        match self.program.variants.get(def) {
-            Some(variants) => variants.get(&path.segments.last()?.name).copied(),
-            None => Some(*def),
-        }
-    }
-
-    fn field_place(&self, owner: DefId, name: Name) -> Option<Origin> {
-        let declared = self.program.decls.field(owner, name)?;
-        self.is_place(declared).then_some(Origin::of(PlaceKey::Field(owner, name)))
-    }
-
-    /// `Stored::Here(map)`: the fields by position, those after a `..` counted from the end.
-    fn bind_fields(&mut self, owner: DefId, pats: &[PatId], init: ExprId) {
-        let body = self.body;
-        let rest = pats.iter().position(|&p| matches!(body.pat(p).kind, PatKind::Rest));
-        let all = self.program.decls.fields.get(&owner).map_or(0, Vec::len);
-        for (i, &p) in pats.iter().enumerate() {
-            let at = match rest {
-                Some(rest) if i > rest => (all + i).checked_sub(pats.len()),
-                _ => Some(i),
-            };
-            let field = at.and_then(|at| self.field_place(owner, Name::new(&at.to_string())));
-            self.bind(p, field, init);
-        }
     }
 
     /// Whether two types are one collection, locks, cells and handles around it aside.

@@ -10,7 +10,6 @@ use super::{Read, Reading, Wanted};
 /// What was read, by path.
 #[derive(Default)]
 pub(super) struct Ahead {
-    // uncork: allow(unbounded-cache) lives for one scan, and holds at most its files
     asked: DashSet<Utf8PathBuf, FxBuildHasher>,
     read: DashMap<Utf8PathBuf, Read, FxBuildHasher>,
 }

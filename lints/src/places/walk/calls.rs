@@ -62,6 +62,9 @@ impl Walker<'_> {
         match target {
             Callee::Ext(path) => {
                 let text = path.as_str();
+                if text.ends_with("::default") {
+                    self.made(id, true);
+                }
                 let tags = self.program.knowledge.callee(path).map(|f| f.tags.clone());
                 match text {
                     "std::mem::take" | "std::mem::replace" | "std::mem::swap" => {
@@ -118,6 +121,7 @@ impl Walker<'_> {
                 self.ret_of(def, id)
             }
             Callee::Ctor(def) => {
+                self.made(id, false);
                 for (i, origin) in origins.into_iter().enumerate() {
                     if let Some(origin) = origin {
                         self.share(origin, PlaceKey::Field(def, Name::new(&i.to_string())), args[i]);
@@ -216,6 +220,9 @@ impl Walker<'_> {
             self.replaced(recv);
         }
         let mut origin = self.expr(recv);
+        if let Some(inner) = origin.filter(|o| o.inner) {
+            return self.of_inner((inner, self.types.expr(recv)), id, target, args);
+        }
         if let Some(entry) = origin.filter(|o| o.entry) {
             if matches!(name.as_str(), "remove" | "remove_entry") {
                 self.record(entry, UseKind::Op(Op::Remove), id);
@@ -264,6 +271,39 @@ impl Walker<'_> {
                 None
             }
         }
+    }
+
+    /// A method on what lies under a key of a collection.
+    fn of_inner(
+        &mut self,
+        recv: (Origin, Ty),
+        id: ExprId,
+        target: Callee,
+        args: &[ExprId],
+    ) -> Option<Origin> {
+        let (usage, future) = self.closure_use(target);
+        self.closure_args(args, usage, future, Some(recv));
+        let inner = recv.0;
+        let op = match target {
+            Callee::Ext(path) => self.program.knowledge.callee(path).and_then(|f| f.tags.op),
+            _ => None,
+        };
+        // `pop_front()`, `drain(..excess)`, `remove(0)` keep it short; what goes by its own name has come to its end.
+        let named = args.first().is_some_and(|&arg| {
+            !matches!(self.body.expr(arg).kind, ExprKind::Lit(_) | ExprKind::Range { .. })
+        });
+        if matches!(op, Some(Op::Remove)) && named {
+            self.record(inner, UseKind::Emptied, id);
+        }
+        // `unwrap`, `as_mut`: still the same.
+        (op.is_none() && self.is_bare(self.types.expr(id))).then_some(inner)
+    }
+
+    /// Whether a type is a collection that nobody else has: no lock, handle or cell around it.
+    fn is_bare(&self, ty: Ty) -> bool {
+        shape(&self.program.knowledge, ty).is_some_and(|s| {
+            s.container.is_some() && s.lock.is_none() && !s.handle && !s.cell && !s.concurrent
+        })
     }
 
     /// Whether a call takes a lock of the workspace's own (`struct Shared<T>(RwLock<T>)`) and yields the guard.
@@ -321,7 +361,8 @@ impl Walker<'_> {
             && on.is_some_and(|i| i.container.is_some() || i.concurrent_map || i.bounded)
         {
             self.record(origin, UseKind::Op(op), id);
-            return (op == Op::Entry).then_some(Origin { entry: true, ..origin });
+            let inner = op == Op::GetMut && self.is_bare(ty);
+            return (inner || op == Op::Entry).then_some(Origin { entry: true, inner, ..origin });
         }
         if matches!(callee, Callee::Ext(p) if p.as_str() == "std::option::Option::take" || p.as_str() == "std::cell::RefCell::take" || p.as_str() == "std::cell::RefCell::replace")
         {

@@ -5,7 +5,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::Analysis;
 use crate::places::PlaceKey;
 use crate::program::{DefId, DefKind, Program};
-use crate::ty::{Subst, Ty, TyKind};
+use crate::ty::{Subst, TraitRef, Ty, TyKind};
+
+use super::scopes::implements;
 
 /// Which types live long and change meanwhile: held in a lock or cell somewhere, or owned by such a type. What only lies
 /// in an `Arc` or a static cannot change any more.
@@ -78,20 +80,25 @@ impl Lifetimes {
 }
 
 /// Where values of a type are kept: in which fields and statics, as what.
+#[derive(Default)]
 pub(super) struct Owners {
     kept: FxHashMap<DefId, Vec<Kept>>,
+    /// The same for `dyn Trait`.
+    dyns: FxHashMap<TraitRef, Vec<Kept>>,
     /// Answers so far; `false` while one is being looked for.
     known: FxHashMap<DefId, bool>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kept {
+pub(super) enum Kept {
     /// One of several in a collection.
     Entry(PlaceKey),
     /// A part of the struct or variant.
     Part(DefId),
     /// In a static.
     Always,
+    /// In a channel, until it is taken out.
+    Passing,
 }
 
 /// How deep types are looked into.
@@ -100,7 +107,7 @@ const DEPTH: u32 = 8;
 impl Owners {
     pub(super) fn of(cx: &Analysis) -> Owners {
         let program = &cx.program;
-        let mut owners = Owners { kept: FxHashMap::default(), known: FxHashMap::default() };
+        let mut owners = Owners::default();
         for (&def, fields) in &program.decls.fields {
             if program.def(def).in_test {
                 continue;
@@ -136,7 +143,14 @@ impl Owners {
             TyKind::Ext(path, args) => {
                 let info = program.knowledge.types.get(path);
                 let many = info.is_some_and(|i| i.container.is_some() || i.concurrent_map || i.bounded);
-                let kept = if many && !matches!(kept, Kept::Entry(_)) { Kept::Entry(place) } else { kept };
+                let end = path.as_str().rsplit("::").next().unwrap_or_default();
+                let kept = if end.ends_with("Sender") || end.ends_with("Receiver") {
+                    Kept::Passing
+                } else if many && !matches!(kept, Kept::Entry(_)) {
+                    Kept::Entry(place)
+                } else {
+                    kept
+                };
                 args.iter().for_each(|&arg| self.look(program, arg, kept, place, depth));
             }
             TyKind::Adt(def, args) => {
@@ -156,8 +170,26 @@ impl Owners {
                     }
                 }
             }
+            TyKind::Dyn(bounds) => {
+                for bound in bounds.iter() {
+                    let of_trait = self.dyns.entry(bound.trait_).or_default();
+                    if !of_trait.contains(&kept) {
+                        of_trait.push(kept);
+                    }
+                }
+            }
             _ => {}
         }
+    }
+
+    /// Where values of a type are kept.
+    pub(super) fn kept(&self, def: DefId) -> impl Iterator<Item = Kept> {
+        self.kept.get(&def).into_iter().flatten().copied()
+    }
+
+    /// Where values are kept of which only a trait is known that the type implements.
+    pub(super) fn kept_as_dyn(&self, program: &Program, def: DefId) -> impl Iterator<Item = Kept> {
+        implements(program, def).into_iter().flat_map(|t| self.dyns.get(&t).into_iter().flatten().copied())
     }
 
     /// Whether values of a type are nowhere kept but as entries of collections that lose entries (`shrinks`), or as
@@ -167,13 +199,13 @@ impl Owners {
             return known;
         }
         self.known.insert(def, false);
-        let kept = self.kept.get(&def).cloned().unwrap_or_default();
+        let kept: Vec<Kept> = self.kept(def).filter(|&k| k != Kept::Passing).collect();
         let goes = !kept.is_empty()
             && kept.iter().all(|&kept| match kept {
                 Kept::Entry(place) => shrinks(place),
                 // A value within a value of its own type goes with the outer one.
                 Kept::Part(owner) => owner == def || self.come_and_go(owner, shrinks),
-                Kept::Always => false,
+                Kept::Always | Kept::Passing => false,
             })
             && kept.iter().any(|&k| k != Kept::Part(def));
         self.known.insert(def, goes);

@@ -22,31 +22,34 @@
 //! ## Not reported
 //!
 //! Maps keyed by a closed set (an enum, `TypeId`, a status code, `&'static str`), filled only while a value is built,
-//! owned by a value that lives for one request, is replaced by a fresh one, or is itself an entry that goes (a
+//! always under one constant key, in a crate of procedural macros, owned by a value that is made for one call (a query's context, shared or not), is replaced by a fresh one, or is itself an entry that goes (a
 //! bucket of an hour, a room's state), bounded by a length check, or from which any code outside tests removes entries. Where the map
 //! is handed to code that cannot be seen, nothing is said.
 //!
 //! ## Known limits
 //!
 //! `clear()` in a function named for reset or shutdown does not count as a bound. Whether keys come from requests or from
-//! configuration is judged by how the map is filled; a registry filled from outside is low confidence. A value that is made
-//! for each request but shared while it lasts (a query's context in an `Arc`) is not told from one that stays.
+//! configuration is judged by how the map is filled; a registry filled from outside is low confidence. Which values are made for
+//! one call each is judged by where they are made and who holds them; what a library hands out to code that is not seen
+//! counts so where a value with state of its own makes it (`db.begin()`).
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::Analysis;
 use crate::finding::{Applicability, Confidence, Finding, Level, Severity};
-use crate::flow::UnitKind;
-use crate::hir::{ExprKind, ItemKind, PatKind, SelfParam, Stmt, Visibility};
+use crate::hir::{ExprKind, ItemKind, PatKind, Stmt};
+use crate::infer::Callee;
 use crate::knowledge::{Container, Op};
 use crate::places::{PlaceKey, Shape, Use, UseKind, opened, shape};
-use crate::program::{BodyIx, DefId, DefKind, Program};
+use crate::program::{BodyIx, Def, DefId, DefKind, Program, Res};
 use crate::rule::{Group, Rule};
-use crate::rules::contention::{map_alias, shared_map_lock::last};
+use crate::rules::contention::shared_map_lock::last;
 use crate::source::Location;
 use crate::ty::{Ty, TyKind};
 
+use super::callers::Callers;
 use super::lifetimes::{Lifetimes, Owners};
+use super::scopes::Scopes;
 
 /// The declaration.
 pub const RULE: Rule = Rule {
@@ -67,8 +70,10 @@ fn check(cx: &Analysis, out: &mut Vec<Finding>) {
     let callers = Callers::of(cx);
     let mut owners = Owners::of(cx);
     let mut found = Vec::new();
+    let mut of_one_call: FxHashMap<DefId, bool> = FxHashMap::default();
+    let macros = macro_crates(program);
     for (index, def) in program.defs.iter().enumerate() {
-        if def.in_test {
+        if def.in_test || macros.contains(&program.modules[def.module.0 as usize].krate.0) {
             continue;
         }
         let id = DefId(index as u32);
@@ -96,7 +101,17 @@ fn check(cx: &Analysis, out: &mut Vec<Finding>) {
                         words: format!("{} {} {}", def.name, field.name, field.doc).to_lowercase(),
                         long_lived: lifetimes.long(id),
                     };
+                    let before = found.len();
                     judge(cx, &callers, &candidate, &mut found);
+                    // Nor what goes with the call that it was made for.
+                    if found.len() > before {
+                        let passing = *of_one_call
+                            .entry(id)
+                            .or_insert_with(|| Scopes::of_one_call(cx, &owners, &callers, id));
+                        if passing {
+                            found.truncate(before);
+                        }
+                    }
                 }
             }
             (DefKind::Static, _) => {
@@ -120,6 +135,16 @@ fn check(cx: &Analysis, out: &mut Vec<Finding>) {
     out.extend(
         found.into_iter().filter(|(place, _)| !shared.contains_key(place)).map(|(_, finding)| finding),
     );
+}
+
+/// Crates of procedural macros: a compiler runs them, for as long as it compiles one crate.
+fn macro_crates(program: &Program) -> FxHashSet<u32> {
+    let is_macro = |def: &Def| {
+        let attrs = &program.file(def.file).items[def.item.0 as usize].attrs;
+        def.kind == DefKind::Fn && attrs.others.iter().any(|name| name.as_str().starts_with("proc_macro"))
+    };
+    let krate = |def: &Def| program.modules[def.module.0 as usize].krate.0;
+    program.defs.iter().filter(|def| is_macro(def)).map(krate).collect()
 }
 
 struct Candidate {
@@ -159,7 +184,8 @@ fn judge(cx: &Analysis, callers: &Callers, candidate: &Candidate, out: &mut Vec<
     }
     for one in &production {
         if matches!(one.kind, UseKind::Op(Op::Insert | Op::Entry))
-            && !callers.at_start(program, program.body_info(one.body).owner, 3)
+            && !callers.at_start(program, program.body_info(one.body).owner)
+            && !constant_key(cx, one)
         {
             grows.push(one);
         }
@@ -182,19 +208,25 @@ fn judge(cx: &Analysis, callers: &Callers, candidate: &Candidate, out: &mut Vec<
                 u.body == g.body && matches!(u.kind, UseKind::Op(Op::Get | Op::GetMut)) && u.expr < g.expr
             })
     });
+    // A group is emptied when what is in it goes; that its key stays is less.
+    let emptied =
+        production.iter().any(|u| u.kind == UseKind::Emptied && !grows.iter().any(|g| g.body == u.body));
     let confidence = match (named, on_demand) {
+        _ if emptied => Confidence::Low,
         (true, true) => Confidence::High,
         (true, false) | (false, true) => Confidence::Medium,
         (false, false) => Confidence::Low,
     };
     let container = shape.core.as_ext().map_or("map", |(p, _)| last(p.as_str()));
+    let why = if emptied {
+        "what lies under a key is emptied, but stays"
+    } else {
+        "nothing outside tests removes an entry"
+    };
     let mut finding = Finding::new(
         &RULE,
         candidate.at,
-        format!(
-            "`{}` is a `{container}` that only ever grows: nothing outside tests removes an entry",
-            candidate.name
-        ),
+        format!("`{}` is a `{container}` that only ever grows: {why}", candidate.name),
     );
     finding.label = "has no bound".to_owned();
     finding.help = "give it a capacity and an eviction (`quick_cache::sync::Cache`, `lru::LruCache`, \
@@ -278,6 +310,37 @@ fn closed(program: &Program, key: Ty, depth: u32) -> bool {
     }
 }
 
+/// `map.insert(KEY.to_owned(), value)`: each time the same entry.
+fn constant_key(cx: &Analysis, one: &Use) -> bool {
+    let body = cx.program.body(one.body);
+    let types = &cx.types[one.body.0 as usize];
+    let ExprKind::Method { args, .. } = &body.expr(one.expr).kind else { return false };
+    let Some(&(mut key)) = args.first() else { return false };
+    loop {
+        key = match &body.expr(key).kind {
+            ExprKind::Lit(_) => return true,
+            ExprKind::Path(_) => {
+                let constant = |def: DefId| {
+                    matches!(cx.program.def(def).kind, DefKind::Const | DefKind::Static | DefKind::Variant(_))
+                };
+                return matches!(types.res(key), Some(Res::Def(def)) if constant(def));
+            }
+            ExprKind::Ref { expr, .. } => *expr,
+            ExprKind::Method { recv, name, args, .. }
+                if args.is_empty()
+                    && matches!(name.as_str(), "to_string" | "to_owned" | "into" | "clone" | "to_vec") =>
+            {
+                *recv
+            }
+            ExprKind::Call { args, .. } => match (&args[..], types.callee(key)) {
+                ([text], Callee::Ext(path)) if path.as_str().ends_with("::from") => *text,
+                _ => return false,
+            },
+            _ => return false,
+        };
+    }
+}
+
 /// `if seen.insert(key)`: a set's insertion whose answer matters looks up and fills at once.
 fn asks_and_inserts(program: &Program, container: Option<Container>, one: &Use) -> bool {
     let body = program.body(one.body);
@@ -307,62 +370,6 @@ fn refuses_what_is_there(program: &Program, one: &Use) -> bool {
         }),
         _ => false,
     })
-}
-
-/// Who calls what outside tests.
-struct Callers {
-    of: FxHashMap<DefId, Vec<DefId>>,
-}
-
-impl Callers {
-    fn of(cx: &Analysis) -> Callers {
-        let program = &cx.program;
-        let mut of: FxHashMap<DefId, Vec<DefId>> = FxHashMap::default();
-        for (ix, unit) in cx.flow.units.iter() {
-            let caller = program.body_info(unit.body).owner;
-            if program.def(caller).in_test {
-                continue;
-            }
-            for edge in cx.effects.calls_of(ix) {
-                let target = cx.flow.units.get(edge.target);
-                if target.kind == UnitKind::Item {
-                    of.entry(program.body_info(target.body).owner).or_default().push(caller);
-                }
-            }
-        }
-        Callers { of }
-    }
-
-    /// Whether anything outside tests may run a function: all but a private one that no code names.
-    fn reached(&self, cx: &Analysis, function: DefId) -> bool {
-        let program = &cx.program;
-        let item = program.item(function);
-        let in_trait = program.def(function).parent.is_some_and(|p| match &program.item(p).kind {
-            ItemKind::Impl(i) => i.trait_path.is_some(),
-            ItemKind::Trait(_) => true,
-            _ => false,
-        });
-        item.vis != Visibility::Private
-            || in_trait
-            || item.from_macro
-            || program.fn_item(function).is_none()
-            || self.of.contains_key(&function)
-            || map_alias::is_named_elsewhere(cx, item.name)
-    }
-
-    /// A function that makes a value, or one that only such functions call: what it inserts is there from the start.
-    fn at_start(&self, program: &Program, function: DefId, depth: u32) -> bool {
-        let Some(f) = program.fn_item(function) else { return true };
-        match f.self_param {
-            None => return program.def(function).parent.is_some(),
-            Some(SelfParam::Value) => return true,
-            _ => {}
-        }
-        let Some(depth) = depth.checked_sub(1) else { return false };
-        self.of
-            .get(&function)
-            .is_some_and(|callers| callers.iter().all(|&c| c != function && self.at_start(program, c, depth)))
-    }
 }
 
 /// Emptied where nothing goes on afterwards: that bounds nothing.

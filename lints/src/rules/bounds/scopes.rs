@@ -1,0 +1,426 @@
+//! Which values are made anew for each call, request or turn, and go with it: by where they are made, who holds them, and
+//! in which function their way ends.
+
+use rustc_hash::FxHashSet;
+
+use super::callers::{Callers, Site};
+use super::lifetimes::{Kept, Owners};
+use crate::Analysis;
+use crate::flow::walk::for_each_below;
+use crate::hir::{Body, ExprId, ExprKind, MacroKind, SelfParam};
+use crate::infer::Callee;
+use crate::knowledge::{ClosureUse, Op};
+use crate::link::HeadKey;
+use crate::places::PlaceKey;
+use crate::program::{BodyIx, DefId, DefKind, Program};
+use crate::ty::{Bound, TraitRef, Ty, TyKind};
+
+/// How deep callers and types are looked into.
+const DEPTH: u32 = 6;
+
+/// What is asked about one type.
+pub(super) struct Scopes<'a> {
+    cx: &'a Analysis,
+    program: &'a Program,
+    owners: &'a Owners,
+    callers: &'a Callers,
+    /// The type, and all that hold it as a part of themselves.
+    holders: Vec<DefId>,
+}
+
+/// Where the way of a fresh value ends.
+enum End {
+    /// In something that is there as long as the program.
+    Stays,
+    /// Nobody can say.
+    Unknown,
+    /// With the call that made it.
+    Call,
+}
+
+impl<'a> Scopes<'a> {
+    /// Whether values of `def` are made for one call each. `false` also where that is not known.
+    pub(super) fn of_one_call(
+        cx: &'a Analysis,
+        owners: &'a Owners,
+        callers: &'a Callers,
+        def: DefId,
+    ) -> bool {
+        let mut scopes = Scopes { cx, program: &cx.program, owners, callers, holders: vec![def] };
+        scopes.find_holders() && scopes.ends_with_a_call(def)
+    }
+
+    /// Follows who holds the type; `false` if that is a static.
+    fn find_holders(&mut self) -> bool {
+        let mut next = 0;
+        while let Some(&holder) = self.holders.get(next) {
+            next += 1;
+            for kept in self.owners.kept(holder).chain(self.owners.kept_as_dyn(self.program, holder)) {
+                let owner = match kept {
+                    Kept::Always => return false,
+                    Kept::Passing => continue,
+                    Kept::Part(owner) => owner,
+                    Kept::Entry(PlaceKey::Field(owner, _)) => match self.program.def(owner) {
+                        variant if matches!(variant.kind, DefKind::Variant(_)) => {
+                            variant.parent.unwrap_or(owner)
+                        }
+                        _ => owner,
+                    },
+                    Kept::Entry(_) => return false,
+                };
+                if !self.holders.contains(&owner) {
+                    self.holders.push(owner);
+                }
+            }
+        }
+        true
+    }
+
+    fn ends_with_a_call(&self, def: DefId) -> bool {
+        let made = |def: &DefId| self.cx.uses.made.get(def).into_iter().flatten();
+        // A default of what holds it makes one too.
+        let births = made(&def)
+            .chain(self.holders.iter().skip(1).flat_map(made).filter(|birth| birth.default))
+            .map(|birth| (birth.body, birth.expr));
+        let mut seen = FxHashSet::default();
+        let mut work: Vec<(BodyIx, ExprId)> = births.collect();
+        let mut of_a_call = false;
+        while let Some((body, at)) = work.pop() {
+            let function = self.program.body_info(body).owner;
+            if self.program.def(function).in_test {
+                continue;
+            }
+            if self.program.def(function).kind != DefKind::Fn {
+                return false;
+            }
+            let end = if !self.gives(function) {
+                self.end_in(function, body, at)
+            } else if !seen.insert(function) {
+                continue;
+            } else {
+                let sites = self.callers.sites(function);
+                work.extend(sites.iter().map(|s| (s.body, s.call)));
+                if sites.is_empty() { self.end_outside(function) } else { continue }
+            };
+            match end {
+                End::Stays => return false,
+                End::Unknown => {}
+                End::Call => of_a_call = true,
+            }
+        }
+        of_a_call
+    }
+
+    /// Whether what a function returns may hold the value.
+    fn gives(&self, function: DefId) -> bool {
+        self.program.decls.sigs.get(&function).is_none_or(|sig| self.holds(sig.ret))
+    }
+
+    /// Whether a value of a type may hold the value in question.
+    fn holds(&self, ty: Ty) -> bool {
+        let implemented = |bounds: &[Bound]| {
+            bounds.iter().any(|bound| {
+                self.holders.iter().any(|&holder| implements(self.program, holder).contains(&bound.trait_))
+            })
+        };
+        ty.any(&mut |t| match t.kind() {
+            TyKind::Adt(def, _) => self.holders.contains(def),
+            TyKind::Dyn(bounds) | TyKind::Opaque(bounds) => implemented(bounds),
+            _ => false,
+        })
+    }
+
+    /// A value that is made, or got from a function that makes it, at `at` in a function that does not return it.
+    fn end_in(&self, function: DefId, ix: BodyIx, at: ExprId) -> End {
+        let body = self.program.body(ix);
+        // It may be put into what the function is given, or into a collection.
+        let given =
+            self.program.decls.sigs.get(&function).is_some_and(|s| s.params.iter().any(|&p| self.holds(p)));
+        if given || self.hands_on(ix) {
+            return End::Unknown;
+        }
+        let once = self.is_main(function) || self.runs_once(function, DEPTH);
+        if let Some(turn) = self.loop_around(ix, at) {
+            // What runs once goes round for each entry of a configuration, or for each request.
+            let request = !once || waits(body, turn);
+            return if request && !self.spawns(ix, turn) { End::Call } else { End::Unknown };
+        }
+        if self.serves(ix) || self.is_main(function) {
+            return End::Stays;
+        }
+        if once {
+            return End::Unknown;
+        }
+        if self.spawns(ix, body.root) && !self.joins(ix) {
+            return End::Unknown;
+        }
+        let ret = self.program.decls.sigs.get(&function).map_or(Ty::UNKNOWN, |s| s.ret);
+        let receiver = self.program.fn_item(function).is_some_and(|f| f.self_param.is_some());
+        // Who gives an answer is done; what was made for it on the way is as well.
+        if receiver && answers(ret) || self.is_plain(ret) {
+            return End::Call;
+        }
+        let often = |site: &Site| self.loop_around(site.body, site.call).is_some();
+        if self.callers.sites(function).iter().any(often) { End::Call } else { End::Unknown }
+    }
+
+    /// A value that a function returns to code that is not seen: made for a call if that is asked of something that has
+    /// state of its own and lives on (`db.begin()`), unless it is a connection, which may live as long.
+    fn end_outside(&self, function: DefId) -> End {
+        let by_reference =
+            self.program.fn_item(function).is_some_and(|f| f.self_param == Some(SelfParam::Ref));
+        let parent = self.program.def(function).parent;
+        let asked = parent.and_then(|p| self.program.decls.impl_self.get(&p)).map(|ty| ty.kind());
+        let Some(TyKind::Adt(asked, _)) = asked else { return End::Unknown };
+        if !by_reference || self.holders.contains(asked) {
+            return End::Unknown;
+        }
+        let kb = &self.program.knowledge;
+        let stateful = self.owns(*asked, true, &|path| kb.types.get(&path).is_some_and(|i| i.lock.is_some()));
+        let io = |path| kb.type_info(path).is_some_and(|i| i.io_object);
+        if stateful && !self.holders.iter().any(|&h| self.owns(h, false, &io)) {
+            End::Call
+        } else {
+            End::Unknown
+        }
+    }
+
+    /// Whether a type holds one from outside that `wanted` names, through handles or not.
+    fn owns(&self, def: DefId, handles: bool, wanted: &dyn Fn(crate::name::Name) -> bool) -> bool {
+        let mut seen = FxHashSet::default();
+        let mut work = vec![def];
+        while let Some(def) = work.pop() {
+            if !seen.insert(def) {
+                continue;
+            }
+            let mut types: Vec<Ty> =
+                self.program.decls.fields.get(&def).into_iter().flatten().map(|f| f.1).collect();
+            while let Some(ty) = types.pop() {
+                match ty.kind() {
+                    TyKind::Adt(def, args) => {
+                        work.push(*def);
+                        types.extend(args.iter().copied());
+                    }
+                    TyKind::Ext(path, _) if wanted(*path) => return true,
+                    TyKind::Ext(path, args) => {
+                        let handle = self.program.knowledge.types.get(path).is_some_and(|i| i.shared);
+                        if handles || !handle {
+                            types.extend(args.iter().copied());
+                        }
+                    }
+                    TyKind::Ref(_, inner) if handles => types.push(*inner),
+                    TyKind::Array(inner) | TyKind::Slice(inner) => types.push(*inner),
+                    TyKind::Tuple(parts) => types.extend(parts.iter().copied()),
+                    _ => {}
+                }
+            }
+        }
+        false
+    }
+
+    fn is_main(&self, function: DefId) -> bool {
+        let def = self.program.def(function);
+        def.name.as_str() == "main" && def.parent.is_none()
+    }
+
+    /// Called by nothing but what runs once itself, and not in a loop.
+    fn runs_once(&self, function: DefId, depth: u32) -> bool {
+        let Some(depth) = depth.checked_sub(1) else { return false };
+        let sites = self.callers.sites(function);
+        let once = |s: &Site| {
+            s.caller != function
+                && self.loop_around(s.body, s.call).is_none()
+                && (self.is_main(s.caller) || self.runs_once(s.caller, depth))
+        };
+        !sites.is_empty() && sites.iter().all(once)
+    }
+
+    /// The innermost loop, or closure that runs many times, around an expression.
+    fn loop_around(&self, ix: BodyIx, at: ExprId) -> Option<ExprId> {
+        let body = self.program.body(ix);
+        let types = &self.cx.types[ix.0 as usize];
+        let mut around = None;
+        let mut size = usize::MAX;
+        let mut consider = |root: ExprId, name: ExprId| {
+            let (mut holds, mut count) = (false, 0);
+            for_each_below(body, root, &mut |id| {
+                holds |= id == at;
+                count += 1;
+                true
+            });
+            if holds && count < size {
+                (around, size) = (Some(name), count);
+            }
+        };
+        for (index, expr) in body.exprs.iter().enumerate() {
+            let id = ExprId(index as u32);
+            match &expr.kind {
+                ExprKind::Loop { body: turn, .. }
+                | ExprKind::While { body: turn, .. }
+                | ExprKind::For { body: turn, .. } => consider(*turn, id),
+                ExprKind::Method { args, .. } | ExprKind::Call { args, .. } => {
+                    let Callee::Ext(path) = types.callee(id) else { continue };
+                    let looped = self.program.knowledge.callee(path).map(|f| f.tags.closure);
+                    if looped == Some(ClosureUse::Loop) {
+                        args.iter().for_each(|&arg| consider(arg, arg));
+                    }
+                }
+                _ => {}
+            }
+        }
+        around
+    }
+
+    /// Whether code below `root` gives something to another thread or task.
+    fn spawns(&self, ix: BodyIx, root: ExprId) -> bool {
+        self.calls(ix, root, &mut |callee| match callee {
+            Callee::Ext(path) => self
+                .program
+                .knowledge
+                .callee(path)
+                .is_some_and(|f| f.tags.closure == ClosureUse::Spawn || f.tags.spawns_future),
+            Callee::Fn(def) => self.program.def(def).name.as_str().starts_with("spawn"),
+            _ => false,
+        })
+    }
+
+    /// Whether a body puts what may hold the value into a collection, or gives it away where its type is not told any more:
+    /// to code that is not seen, or that takes whatever implements a trait.
+    fn hands_on(&self, ix: BodyIx) -> bool {
+        let body = self.program.body(ix);
+        let types = &self.cx.types[ix.0 as usize];
+        body.exprs.iter().enumerate().any(|(index, expr)| {
+            let (args, shift) = match &expr.kind {
+                ExprKind::Method { args, .. } => (args, 1),
+                ExprKind::Call { args, .. } => (args, 0),
+                _ => return false,
+            };
+            let given = || args.iter().map(|&arg| types.expr(arg)).enumerate();
+            let outside = match types.callee(ExprId(index as u32)) {
+                Callee::Fn(def) | Callee::Virtual(def) => {
+                    let params = self.program.decls.sigs.get(&def).map_or(&[][..], |sig| &sig.params[..]);
+                    let any_type = |i: usize| params.get(i + shift).is_some_and(|&p| hides(p));
+                    return given().any(|(i, ty)| any_type(i) && !is_lent(ty) && self.holds(ty));
+                }
+                Callee::Ext(path) => self.program.knowledge.callee(path),
+                Callee::Unknown => None,
+                Callee::Ctor(_) | Callee::Value => return false,
+            };
+            let collects = outside.is_some_and(|f| matches!(f.tags.op, Some(Op::Insert | Op::Entry)));
+            // `let (first, second) = make(..)`, put into a map.
+            let unknown = |ty: Ty| collects && ty.is_unknown();
+            (collects || outside.is_none())
+                && given().any(|(_, ty)| unknown(ty) || !is_lent(ty) && self.holds(ty))
+        })
+    }
+
+    /// Whether a body waits for all that it has spawned, and not for who serves until the end.
+    fn joins(&self, ix: BodyIx) -> bool {
+        let joins = |callee: Callee| match callee {
+            Callee::Ext(path) => {
+                matches!(last(path.as_str()), "join" | "join_next" | "join_all" | "try_join_all" | "scope")
+            }
+            _ => false,
+        };
+        self.calls(ix, self.program.body(ix).root, &mut { joins })
+    }
+
+    fn calls(&self, ix: BodyIx, root: ExprId, wanted: &mut dyn FnMut(Callee) -> bool) -> bool {
+        let body = self.program.body(ix);
+        let types = &self.cx.types[ix.0 as usize];
+        let mut found = false;
+        for_each_below(body, root, &mut |id| {
+            if matches!(body.expr(id).kind, ExprKind::Method { .. } | ExprKind::Call { .. }) {
+                found |= wanted(types.callee(id));
+            }
+            !found
+        });
+        found
+    }
+
+    /// Whether a body goes round for as long as something comes in: what it makes before that lives as long.
+    fn serves(&self, ix: BodyIx) -> bool {
+        let body = self.program.body(ix);
+        body.exprs.iter().any(|e| match &e.kind {
+            ExprKind::Loop { body: turn, .. } => waits(body, *turn),
+            ExprKind::While { cond, body: turn, .. } => waits(body, *cond) || waits(body, *turn),
+            _ => false,
+        })
+    }
+
+    /// Whether a type is an answer that holds nothing unseen.
+    fn is_plain(&self, ty: Ty) -> bool {
+        let hides = |t: Ty| match t.kind() {
+            TyKind::Unknown | TyKind::Dyn(_) | TyKind::Opaque(_) | TyKind::FnPtr(..) | TyKind::Assoc(..) => {
+                true
+            }
+            TyKind::Ext(path, _) => !self.program.knowledge.types.contains_key(path),
+            _ => false,
+        };
+        answers(ty) && !ty.any(&mut |t| hides(t))
+    }
+}
+
+/// The traits that a type implements by an impl that is written out.
+pub(super) fn implements(program: &Program, def: DefId) -> FxHashSet<TraitRef> {
+    let impls = program.decls.impls_by_head.get(&HeadKey::Adt(def)).into_iter().flatten();
+    impls.filter_map(|i| program.decls.impl_trait.get(i)).map(|bound| bound.trait_).collect()
+}
+
+/// Whether a type is whatever implements a trait.
+fn hides(ty: Ty) -> bool {
+    ty.any(&mut |t| matches!(t.kind(), TyKind::Dyn(_) | TyKind::Opaque(_) | TyKind::Param(_)))
+}
+
+fn is_lent(ty: Ty) -> bool {
+    matches!(ty.kind(), TyKind::Ref(..))
+}
+
+/// Whether a returned type tells the caller anything but that it is done.
+fn answers(ty: Ty) -> bool {
+    match ty.kind() {
+        TyKind::Never | TyKind::Unknown => false,
+        TyKind::Tuple(parts) => parts.iter().any(|&part| answers(part)),
+        TyKind::Future(inner) => answers(*inner),
+        TyKind::Ext(path, args) => match path.as_str() {
+            "std::result::Result" | "std::option::Option" | "std::boxed::Box" => {
+                args.first().is_some_and(|&inner| answers(inner))
+            }
+            "std::process::ExitCode" => false,
+            _ => !is_task(ty),
+        },
+        _ => true,
+    }
+}
+
+/// A handle to something that goes on by itself.
+fn is_task(ty: Ty) -> bool {
+    ty.peel_refs().as_ext().is_some_and(|(path, _)| last(path.as_str()).ends_with("JoinHandle"))
+}
+
+/// Whether code waits for whoever comes next: a message, a connection, a tick.
+fn waits(body: &Body, root: ExprId) -> bool {
+    let mut found = false;
+    for_each_below(body, root, &mut |id| {
+        found |= match &body.expr(id).kind {
+            ExprKind::Method { name, .. } => {
+                matches!(
+                    name.as_str(),
+                    "recv" | "recv_many" | "accept" | "tick" | "changed" | "notified" | "sleep"
+                )
+            }
+            ExprKind::Call { callee, .. } => match &body.expr(*callee).kind {
+                ExprKind::Path(path) => path.segments.last().is_some_and(|s| s.name.as_str() == "sleep"),
+                _ => false,
+            },
+            ExprKind::Macro(mac) => mac.kind == MacroKind::Select,
+            _ => false,
+        };
+        !found
+    });
+    found
+}
+
+fn last(path: &str) -> &str {
+    path.rsplit("::").next().unwrap_or(path)
+}
