@@ -9,7 +9,6 @@ use super::{Birth, BodyUses, PlaceKey, Use, UseKind, opened, shape};
 use crate::hir::{BinaryOp, Block, BlockKind, Body, ExprId, ExprKind, LocalId, MacroKind, Stmt};
 use crate::infer::BodyTypes;
 use crate::knowledge::Op;
-use crate::name::Name;
 use crate::program::{BodyIx, DefId, DefKind, Program, Res};
 use crate::ty::{Ty, TyKind};
 
@@ -101,7 +100,7 @@ impl Walker<'_> {
 
     /// The parameter of the function that a variable is.
     fn param(&self, local: LocalId) -> Option<PlaceKey> {
-        let at = self.body.params.iter().position(|p| binding(self.body, p.pat) == Some(local))?;
+        let at = self.body.params.iter().position(|p| bind::single(self.body, p.pat) == Some(local))?;
         Some(PlaceKey::Param(self.owner, at as u32))
     }
 
