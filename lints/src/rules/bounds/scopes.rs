@@ -99,7 +99,9 @@ impl<'a> Scopes<'a> {
                 continue;
             } else {
                 let sites = self.callers.sites(function);
-                work.extend(sites.iter().map(|s| (s.body, s.call)));
+                work.extend(
+                    sites.iter().filter(|s| !self.of_any_type(function, s)).map(|s| (s.body, s.call)),
+                );
                 if sites.is_empty() { self.end_outside(function) } else { continue }
             };
             match end {
@@ -109,6 +111,13 @@ impl<'a> Scopes<'a> {
             }
         }
         of_a_call
+    }
+
+    /// Whether a call makes a value of whatever type implements a trait (`S::open()`): what becomes of that says nothing of
+    /// this type.
+    fn of_any_type(&self, function: DefId, site: &Site) -> bool {
+        let receiver = self.program.fn_item(function).is_some_and(|f| f.self_param.is_some());
+        !receiver && matches!(self.cx.types[site.body.0 as usize].callee(site.call), Callee::Virtual(_))
     }
 
     /// Whether what a function returns may hold the value.
