@@ -1,33 +1,13 @@
 //! Laws of clone detection: what must not matter does not, what must does.
 
+mod common;
+
 use proptest::prelude::*;
 use uncork_lints::clones::{self, Clones, HoleKind};
-use uncork_lints::knowledge::Knowledge;
-use uncork_lints::link::{CrateInput, ProjectInput, link};
-use uncork_lints::lower::lower_file;
-use uncork_lints::name::Name;
 use uncork_lints::program::Program;
-use uncork_lints::source::{FileId, SourceFile, Sources};
 
 fn analyze(text: &str) -> (Program, Clones) {
-    let file = lower_file(text).expect("the test's source parses");
-    let mut sources = Sources::default();
-    sources.add(SourceFile::new("lib.rs".into(), text.into(), false));
-    let input = ProjectInput {
-        crates: vec![CrateInput {
-            name: Name::new("sample"),
-            edition: 2024,
-            package: 0,
-            is_test: false,
-            is_bin: false,
-            root: FileId(0),
-            deps: Vec::new(),
-            renames: Vec::new(),
-            externs: None,
-        }],
-        ..ProjectInput::default()
-    };
-    let program = link(vec![file], &input, Knowledge::builtin());
+    let (sources, program) = common::linked(text);
     let clones = clones::analyze(&program, &sources);
     (program, clones)
 }

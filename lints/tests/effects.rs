@@ -1,31 +1,12 @@
 //! Effects over call graphs that would make a place of every way through them.
 
+mod common;
+
 use uncork_lints::Analysis;
-use uncork_lints::knowledge::Knowledge;
-use uncork_lints::link::{CrateInput, ProjectInput, link};
-use uncork_lints::lower::lower_file;
-use uncork_lints::name::Name;
-use uncork_lints::source::{FileId, SourceFile, Sources};
 
 fn analyze(text: &str) -> Analysis {
-    let file = lower_file(text).expect("the test's source parses");
-    let mut sources = Sources::default();
-    sources.add(SourceFile::new("lib.rs".into(), text.into(), false));
-    let input = ProjectInput {
-        crates: vec![CrateInput {
-            name: Name::new("sample"),
-            edition: 2024,
-            package: 0,
-            is_test: false,
-            is_bin: false,
-            root: FileId(0),
-            deps: Vec::new(),
-            renames: Vec::new(),
-            externs: None,
-        }],
-        ..ProjectInput::default()
-    };
-    Analysis::new(sources, link(vec![file], &input, Knowledge::builtin()))
+    let (sources, program) = common::linked(text);
+    Analysis::new(sources, program)
 }
 
 /// Services in services: each implementation takes its own lock and calls the one inside it, whichever that is.

@@ -1,33 +1,14 @@
 //! Crates that the fixtures do not depend on: what the knowledge files say of their types is used.
 
+mod common;
+
 use uncork_lints::Analysis;
 use uncork_lints::finding::Finding;
-use uncork_lints::knowledge::Knowledge;
-use uncork_lints::link::{CrateInput, ProjectInput, link};
-use uncork_lints::lower::lower_file;
-use uncork_lints::name::Name;
-use uncork_lints::source::{FileId, SourceFile, Sources};
 
 /// The messages of one rule's findings.
 fn found(rule: &str, text: &str) -> Vec<String> {
-    let file = lower_file(text).expect("the test's source parses");
-    let mut sources = Sources::default();
-    sources.add(SourceFile::new("lib.rs".into(), text.into(), false));
-    let input = ProjectInput {
-        crates: vec![CrateInput {
-            name: Name::new("sample"),
-            edition: 2024,
-            package: 0,
-            is_test: false,
-            is_bin: false,
-            root: FileId(0),
-            deps: Vec::new(),
-            renames: Vec::new(),
-            externs: None,
-        }],
-        ..ProjectInput::default()
-    };
-    let analysis = Analysis::new(sources, link(vec![file], &input, Knowledge::builtin()));
+    let (sources, program) = common::linked(text);
+    let analysis = Analysis::new(sources, program);
     let rule = uncork_lints::rules::ALL.iter().find(|r| r.id == rule).expect("a rule of ours");
     let mut found: Vec<Finding> = Vec::new();
     (rule.check)(&analysis, &mut found);
