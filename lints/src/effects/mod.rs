@@ -5,6 +5,7 @@
 //! callers breadth first, so the first way found is a shortest one, recursion ends by itself, and the hop towards the
 //! cause is kept for the message.
 
+mod awaits;
 mod collect;
 mod graph;
 mod query;

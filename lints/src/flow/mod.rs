@@ -2,6 +2,7 @@
 //!
 //! Only units in which some value can hold a guard get a graph; the rest of the program costs one look at its types.
 
+pub mod borrows;
 pub mod build;
 pub mod cfg;
 pub mod liveness;

@@ -1,5 +1,6 @@
 //! What each expression's type is and what each call calls, as far as the rules need.
 
+mod call;
 mod cx;
 mod expr;
 mod mac;

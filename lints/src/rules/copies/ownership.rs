@@ -3,7 +3,7 @@
 use super::clone_in_loop::Judge;
 use crate::Analysis;
 use crate::clone_sites::{Frame, bound_by, has_drop, local_path};
-use crate::flow::liveness::mentioned;
+use crate::flow::borrows::mentioned;
 use crate::flow::walk::for_each_below;
 use crate::hir::{BlockKind, Body, ExprId, ExprKind, LocalId, MacroKind};
 use crate::infer::SelfMode;

@@ -3,7 +3,7 @@
 use rustc_hash::FxHashSet;
 
 use super::{Cx, Ending, Obstacle, Pos, obstacle};
-use crate::flow::liveness;
+use crate::flow::borrows;
 use crate::hir::{ExprId, LocalId};
 
 impl Cx<'_> {
@@ -69,8 +69,8 @@ impl Cx<'_> {
         hazards: &[ExprId],
     ) -> Result<Option<Ending>, Obstacle> {
         // Something that borrows from the guard and is used in the statement goes on borrowing.
-        let borrows = liveness::borrows(&self.unit.a.program, self.body, self.types);
-        let mentioned = liveness::mentioned(self.body, pos.expr);
+        let borrows = borrows::borrows(&self.unit.a.program, self.body, self.types);
+        let mentioned = borrows::mentioned(self.body, pos.expr);
         if mentioned.iter().any(|m| *m != local && borrows.get(m).is_some_and(|from| from.contains(&local))) {
             return Ok(None);
         }

@@ -206,7 +206,7 @@ impl Cx<'_> {
             return Ok(());
         }
         // Something borrowed from the first guard cannot be there while the second writes.
-        let borrows = crate::flow::liveness::borrows(&self.unit.a.program, self.body, self.types);
+        let borrows = crate::flow::borrows::borrows(&self.unit.a.program, self.body, self.types);
         let begin = self.span(self.site).hi;
         for (other, from) in &borrows {
             if from.contains(&local) && self.body.local(*other).span.lo > begin {

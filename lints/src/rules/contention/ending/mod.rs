@@ -16,7 +16,8 @@ pub(super) use merge::{merge_held, merge_split};
 use rustc_hash::FxHashSet;
 
 use crate::finding::{Applicability, Finding};
-use crate::flow::liveness::{self, Liveness};
+use crate::flow::borrows;
+use crate::flow::liveness::Liveness;
 use crate::flow::{Held, walk};
 use crate::hir::{Body, ExprId, ExprKind, LocalId, MacroKind, PatId, PatKind, Stmt};
 use crate::infer::{BodyTypes, Callee, SelfMode};
@@ -213,7 +214,7 @@ impl<'a> Cx<'a> {
 
     /// Whether a value owns all that it holds: nothing of it is borrowed, and it is no guard.
     fn owned(&self, ty: Ty) -> bool {
-        !liveness::may_borrow(&self.unit.a.program, ty) && !self.unit.cx().facts.holds_guard(ty)
+        !borrows::may_borrow(&self.unit.a.program, ty) && !self.unit.cx().facts.holds_guard(ty)
     }
 
     fn liveness(&self, points: &FxHashSet<ExprId>, ignored: &FxHashSet<ExprId>) -> Liveness {
@@ -335,7 +336,7 @@ impl<'a> Cx<'a> {
         if let Some(dropped) = dropped {
             return obstacle("the guard is dropped already: something else holds the lock", dropped.span);
         }
-        let borrows = liveness::borrows(&self.unit.a.program, self.body, self.types);
+        let borrows = borrows::borrows(&self.unit.a.program, self.body, self.types);
         let begin = self.span(self.site).hi;
         for (&other, from) in &borrows {
             let span = self.body.local(other).span;
@@ -366,7 +367,7 @@ impl<'a> Cx<'a> {
             {
                 args.iter().any(|&t| self.may_drop_borrow(t))
             }
-            _ => liveness::may_borrow(&self.unit.a.program, ty),
+            _ => borrows::may_borrow(&self.unit.a.program, ty),
         }
     }
 }
