@@ -1,6 +1,6 @@
 //! The linked program: crates, modules, definitions, and where each body is.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::hir::{Body, BodyId, FileHir, FnItem, Item, ItemId, ItemKind, ScopeId};
 use crate::knowledge::Knowledge;
@@ -216,6 +216,14 @@ impl Program {
     pub fn body(&self, id: BodyIx) -> &Body {
         let info = self.body_info(id);
         &self.file(info.file).bodies[info.body.0 as usize]
+    }
+    /// Crates of procedural macros: a compiler runs them, one after the other, for as long as it compiles one crate.
+    pub fn macro_crates(&self) -> FxHashSet<CrateIx> {
+        let is_macro = |def: &&Def| {
+            let attrs = &self.file(def.file).items[def.item.0 as usize].attrs;
+            def.kind == DefKind::Fn && attrs.others.iter().any(|name| name.as_str().starts_with("proc_macro"))
+        };
+        self.defs.iter().filter(is_macro).map(|def| self.module(def.module).krate).collect()
     }
     /// The crate a definition belongs to.
     pub fn crate_of(&self, id: DefId) -> &Crate {

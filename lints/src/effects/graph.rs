@@ -10,6 +10,7 @@ use super::{Effect, Effects, Key, Kind, Object, OwnEffect, Places};
 use crate::flow::locks::arguments;
 use crate::flow::{Class, IoClass, PlaceCx, Root, Step, UnitIx, UnitKind};
 use crate::hir::{ExprId, ExprKind, LocalId, PatKind};
+use crate::infer::Callee;
 use crate::knowledge::Acquire;
 use crate::ty::TyKind;
 
@@ -181,11 +182,10 @@ impl Spread<'_> {
 
     /// The target calls its parameter: what the caller gives for it runs during the call.
     fn function_argument(&mut self, edge: Edge, local: LocalId, distance: u16) {
-        let target = self.cx.units.get(edge.target);
         let caller = self.cx.units.get(edge.caller);
         let Some(i) = param_of(self.cx, edge.target, local) else {
             // A closure that calls what the function around it was given.
-            if target.body == caller.body {
+            if runs_inside(self.cx, edge) {
                 self.add(
                     edge.caller,
                     Effect {
@@ -300,7 +300,7 @@ pub(super) fn translate(cx: PlaceCx<'_>, places: &mut dyn Intern, edge: Edge, ke
                     }
                     Some(_) => place.forget_instance()?,
                     // A closure's own variables and those of the function around it.
-                    None if target.body == caller && target.kind != UnitKind::Item => place,
+                    None if runs_inside(cx, edge) => place,
                     None => place.forget_instance()?,
                 },
                 _ => place.forget_instance()?,
@@ -315,6 +315,18 @@ pub(super) fn translate(cx: PlaceCx<'_>, places: &mut dyn Intern, edge: Edge, ke
     }
 }
 
+/// Whether an edge leads to a closure or block of the very run of the function that the caller belongs to: their variables
+/// are the same. A function that calls itself begins anew, and so do the blocks that it returns.
+fn runs_inside(cx: PlaceCx<'_>, edge: Edge) -> bool {
+    let caller = cx.units.get(edge.caller).body;
+    let target = cx.units.get(edge.target);
+    let again = || {
+        let callee = cx.types[caller.0 as usize].callee(edge.call);
+        matches!(callee, Callee::Fn(def) | Callee::Virtual(def) if def == cx.program.body_info(caller).owner)
+    };
+    target.body == caller && target.kind != UnitKind::Item && !again()
+}
+
 fn translate_object(cx: PlaceCx<'_>, edge: Edge, object: Object) -> Option<Object> {
     let (local, generic) = match object {
         Object::Other => return Some(Object::Other),
@@ -322,9 +334,8 @@ fn translate_object(cx: PlaceCx<'_>, edge: Edge, object: Object) -> Option<Objec
         Object::Generic(l) => (l, true),
     };
     let caller = cx.units.get(edge.caller).body;
-    let target = cx.units.get(edge.target);
     let Some(i) = param_of(cx, edge.target, local) else {
-        if target.body == caller && target.kind != UnitKind::Item {
+        if runs_inside(cx, edge) {
             return Some(object);
         }
         return if generic { None } else { Some(Object::Other) };

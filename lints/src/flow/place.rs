@@ -400,14 +400,19 @@ impl PlaceCx<'_> {
             TyKind::Ext(..) => self.program.knowledge.of(ty).is_some_and(|i| !i.shared && !i.guard),
             _ => false,
         };
-        let field = |step: &Step| match step {
-            Step::Field(Some(owner), name) => self.program.decls.field(*owner, *name).is_some_and(owned),
-            _ => false,
-        };
         let ty = self.types[ix.0 as usize].local(local);
         let lent = matches!(ty.kind(), TyKind::Ref(true, inner) if owned(*inner)) && !place.steps.is_empty();
+        // Each step into a field of the value itself: `Deref` leads out of it without one.
+        let mut inner = ty.peel_refs();
+        let mut field = |step: &Step| {
+            let (Step::Field(Some(owner), name), TyKind::Adt(def, _)) = (step, inner.kind()) else {
+                return false;
+            };
+            let declared = self.program.decls.field(*owner, *name).filter(|&ty| owner == def && owned(ty));
+            declared.map(|ty| inner = ty).is_some()
+        };
         (lent || owned(ty))
-            && place.steps.iter().all(field)
+            && place.steps.iter().all(&mut field)
             && !walk::is_captured(self.program.body(ix), local)
     }
 

@@ -5,6 +5,7 @@ pub mod contention;
 pub mod copies;
 pub mod duplication;
 mod held;
+mod making;
 pub mod reliability;
 pub mod tool;
 

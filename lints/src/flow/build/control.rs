@@ -96,7 +96,9 @@ impl Builder<'_> {
             ExprKind::Method { recv, name, args, .. } if args.is_empty() => {
                 let answer = matches!(name.as_str(), "is_none" | "is_err");
                 let asked = answer || matches!(name.as_str(), "is_some" | "is_ok");
-                let local = matches!(self.cx.body.expr(*recv).kind, ExprKind::Local(_));
+                // What a guard gives access to may be an `Option` as well: `guard.is_none()` asks that one.
+                let local = matches!(self.cx.body.expr(*recv).kind, ExprKind::Local(_))
+                    && self.cx.types.receivers.get(&id).is_some_and(|r| r.overloaded_derefs == 0);
                 (answer, if asked && local { self.place_slot(*recv) } else { None })
             }
             _ => (false, None),

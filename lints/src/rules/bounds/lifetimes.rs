@@ -192,19 +192,29 @@ impl Owners {
         implements(program, def).into_iter().flat_map(|t| self.dyns.get(&t).into_iter().flatten().copied())
     }
 
-    /// Whether values of a type are nowhere kept but as entries of collections that lose entries (`shrinks`), or as
-    /// parts of such values.
-    pub(super) fn come_and_go(&mut self, def: DefId, shrinks: &mut dyn FnMut(PlaceKey) -> bool) -> bool {
+    /// Whether values of a type are nowhere kept for long but as entries of collections that lose entries (`shrinks`), or
+    /// as parts of such values. Of many values those that are part of something not known to live long go as well.
+    pub(super) fn come_and_go(
+        &mut self,
+        def: DefId,
+        lives: &Lifetimes,
+        shrinks: &mut dyn FnMut(PlaceKey) -> bool,
+    ) -> bool {
         if let Some(&known) = self.known.get(&def) {
             return known;
         }
         self.known.insert(def, false);
-        let kept: Vec<Kept> = self.kept(def).filter(|&k| k != Kept::Passing).collect();
+        let for_long = |kept: &Kept| match kept {
+            Kept::Passing => false,
+            Kept::Part(owner) => *owner == def || lives.long(*owner),
+            Kept::Entry(_) | Kept::Always => true,
+        };
+        let kept: Vec<Kept> = self.kept(def).filter(for_long).collect();
         let goes = !kept.is_empty()
             && kept.iter().all(|&kept| match kept {
                 Kept::Entry(place) => shrinks(place),
                 // A value within a value of its own type goes with the outer one.
-                Kept::Part(owner) => owner == def || self.come_and_go(owner, shrinks),
+                Kept::Part(owner) => owner == def || self.come_and_go(owner, lives, shrinks),
                 Kept::Always | Kept::Passing => false,
             })
             && kept.iter().any(|&k| k != Kept::Part(def));

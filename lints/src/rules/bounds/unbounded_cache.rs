@@ -33,7 +33,7 @@
 //! one call each is judged by where they are made and who holds them; what a library hands out to code that is not seen
 //! counts so where a value with state of its own makes it (`db.begin()`).
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use crate::Analysis;
 use crate::finding::{Applicability, Confidence, Finding, Level, Severity};
@@ -41,7 +41,7 @@ use crate::hir::{ExprKind, ItemKind, PatKind, Stmt};
 use crate::infer::Callee;
 use crate::knowledge::{Container, Op};
 use crate::places::{PlaceKey, Shape, Use, UseKind, opened, shape};
-use crate::program::{BodyIx, Def, DefId, DefKind, Program, Res};
+use crate::program::{BodyIx, DefId, DefKind, Program, Res};
 use crate::rule::{Group, Rule};
 use crate::rules::contention::shared_map_lock::last;
 use crate::source::Location;
@@ -71,9 +71,9 @@ fn check(cx: &Analysis, out: &mut Vec<Finding>) {
     let mut owners = Owners::of(cx);
     let mut found = Vec::new();
     let mut of_one_call: FxHashMap<DefId, bool> = FxHashMap::default();
-    let macros = macro_crates(program);
+    let macros = program.macro_crates();
     for (index, def) in program.defs.iter().enumerate() {
-        if def.in_test || macros.contains(&program.modules[def.module.0 as usize].krate.0) {
+        if def.in_test || macros.contains(&program.module(def.module).krate) {
             continue;
         }
         let id = DefId(index as u32);
@@ -90,7 +90,7 @@ fn check(cx: &Analysis, out: &mut Vec<Finding>) {
                         continue;
                     }
                     // And with the entry that the value is.
-                    if owners.come_and_go(id, &mut |place| shrinks(cx, &callers, place)) {
+                    if owners.come_and_go(id, &lifetimes, &mut |place| shrinks(cx, &callers, place)) {
                         continue;
                     }
                     let candidate = Candidate {
@@ -135,16 +135,6 @@ fn check(cx: &Analysis, out: &mut Vec<Finding>) {
     out.extend(
         found.into_iter().filter(|(place, _)| !shared.contains_key(place)).map(|(_, finding)| finding),
     );
-}
-
-/// Crates of procedural macros: a compiler runs them, for as long as it compiles one crate.
-fn macro_crates(program: &Program) -> FxHashSet<u32> {
-    let is_macro = |def: &Def| {
-        let attrs = &program.file(def.file).items[def.item.0 as usize].attrs;
-        def.kind == DefKind::Fn && attrs.others.iter().any(|name| name.as_str().starts_with("proc_macro"))
-    };
-    let krate = |def: &Def| program.modules[def.module.0 as usize].krate.0;
-    program.defs.iter().filter(|def| is_macro(def)).map(krate).collect()
 }
 
 struct Candidate {

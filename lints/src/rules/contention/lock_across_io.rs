@@ -55,6 +55,7 @@ use crate::infer::Callee;
 use crate::knowledge::{Blocking, Container};
 use crate::rule::{Group, Rule};
 use crate::rules::held::{Guard, Unit, Waited, blocks_on, callee_name, units};
+use crate::rules::making::is_part_of_new;
 use crate::ty::Ty;
 
 /// The declaration.
@@ -100,7 +101,11 @@ fn check(a: &Analysis, out: &mut Vec<Finding>) {
                         || guard.lock.held == Held::Cell
                         || !seen.insert(token)
                         || waited.by_nobody(guard)
-                        || guard.lock.place.as_ref().is_some_and(|p| unit.cx().is_own(p))
+                        || guard
+                            .lock
+                            .place
+                            .as_ref()
+                            .is_some_and(|p| unit.cx().is_own(p) || is_part_of_new(a, p))
                         || lock_across_await::reports(unit, guard, event)
                         || own_io(unit, guard, &effect, object)
                     {

@@ -45,6 +45,7 @@ use crate::flow::{Class, ClassOf, Held, Place, Root, Step, UnitIx, UnitKind, wal
 use crate::hir::{BinaryOp, ExprKind, LocalId};
 use crate::rule::{Group, Rule};
 use crate::rules::held::{Guard, Unit, units};
+use crate::rules::making::is_part_of_new;
 use crate::source::Location;
 use crate::ty::TyKind;
 
@@ -114,7 +115,8 @@ fn collect<'a>(unit: Unit<'a>, edges: &mut Edges<'a>) {
             for &token in &event.held {
                 let guard = unit.guard(token);
                 let (Some(first), false) = (&guard.lock.place, guard.lock.void) else { continue };
-                if guard.lock.held == Held::Cell || unit.cx().is_own(first) || unit.cx().is_own(second) {
+                let nobody_waits = |place| unit.cx().is_own(place) || is_part_of_new(unit.a, place);
+                if guard.lock.held == Held::Cell || nobody_waits(first) || nobody_waits(second) {
                     continue;
                 }
                 let Some(from) = node(unit, first) else { continue };
