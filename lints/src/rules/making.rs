@@ -3,7 +3,7 @@
 
 use crate::Analysis;
 use crate::flow::locks::arguments;
-use crate::flow::{Place, Root, Step, walk};
+use crate::flow::{Place, Root, Step, UnitIx, UnitKind, walk};
 use crate::hir::{ExprId, ExprKind, LocalId, Visibility};
 use crate::infer::Callee;
 use crate::program::{BodyIx, DefId};
@@ -12,10 +12,11 @@ use crate::ty::{Ty, TyKind};
 /// How far up callers, and how deep into literals, the value is followed.
 const DEPTH: u32 = 8;
 
-/// Whether the place is part of a value that this function, or every caller of this function that is known, is still
-/// making.
-pub(super) fn is_part_of_new(a: &Analysis, place: &Place) -> bool {
-    Making { a }.new_at(place, DEPTH)
+/// Whether the place is part of a value that the function `unit`, or every caller of it that is known, is still making.
+/// Closures and blocks of the function may run in another thread.
+pub(super) fn is_part_of_new(a: &Analysis, unit: UnitIx, place: &Place) -> bool {
+    let making = Making { a };
+    making.is_item(unit) && making.new_at(place, DEPTH)
 }
 
 /// A struct or enum of the workspace.
@@ -28,6 +29,10 @@ struct Making<'a> {
 }
 
 impl Making<'_> {
+    fn is_item(&self, unit: UnitIx) -> bool {
+        self.a.flow.units.get(unit).kind == UnitKind::Item
+    }
+
     fn new_at(&self, place: &Place, depth: u32) -> bool {
         let (Some(depth), Root::Local(body, local)) = (depth.checked_sub(1), place.root) else {
             return false;
@@ -55,8 +60,10 @@ impl Making<'_> {
             && calls.all(|edge| {
                 let caller = self.a.flow.units.get(edge.caller).body;
                 let arg = arguments(self.a.places(), caller, edge.call).get(index).copied();
-                arg.and_then(|arg| self.a.places().place(caller, arg))
-                    .is_some_and(|base| self.new_at(&base.append(steps), depth))
+                self.is_item(edge.caller)
+                    && arg
+                        .and_then(|arg| self.a.places().place(caller, arg))
+                        .is_some_and(|base| self.new_at(&base.append(steps), depth))
             })
     }
 

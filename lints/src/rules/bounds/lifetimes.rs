@@ -85,6 +85,8 @@ pub(super) struct Owners {
     kept: FxHashMap<DefId, Vec<Kept>>,
     /// The same for `dyn Trait`.
     dyns: FxHashMap<TraitRef, Vec<Kept>>,
+    /// What a struct or variant has a shared handle of: the type, and the owner.
+    shared: FxHashSet<(DefId, DefId)>,
     /// Answers so far; `false` while one is being looked for.
     known: FxHashMap<DefId, bool>,
 }
@@ -142,6 +144,13 @@ impl Owners {
             }
             TyKind::Ext(path, args) => {
                 let info = program.knowledge.types.get(path);
+                if let (Kept::Part(owner), true) = (kept, info.is_some_and(|i| i.shared)) {
+                    let handle = |ty: Ty| match ty.kind() {
+                        TyKind::Adt(def, _) => Some((*def, owner)),
+                        _ => None,
+                    };
+                    self.shared.extend(args.iter().copied().filter_map(handle));
+                }
                 let many = info.is_some_and(|i| i.container.is_some() || i.concurrent_map || i.bounded);
                 let end = path.as_str().rsplit("::").next().unwrap_or_default();
                 let kept = if end.ends_with("Sender") || end.ends_with("Receiver") {
@@ -193,7 +202,8 @@ impl Owners {
     }
 
     /// Whether values of a type are nowhere kept for long but as entries of collections that lose entries (`shrinks`), or
-    /// as parts of such values. Of many values those that are part of something not known to live long go as well.
+    /// as parts of such values. Of many values those that are part of something not known to live long go as well, if
+    /// they are its own.
     pub(super) fn come_and_go(
         &mut self,
         def: DefId,
@@ -206,7 +216,7 @@ impl Owners {
         self.known.insert(def, false);
         let for_long = |kept: &Kept| match kept {
             Kept::Passing => false,
-            Kept::Part(owner) => *owner == def || lives.long(*owner),
+            Kept::Part(owner) => *owner == def || lives.long(*owner) || self.shared.contains(&(def, *owner)),
             Kept::Entry(_) | Kept::Always => true,
         };
         let kept: Vec<Kept> = self.kept(def).filter(for_long).collect();

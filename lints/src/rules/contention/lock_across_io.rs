@@ -105,7 +105,7 @@ fn check(a: &Analysis, out: &mut Vec<Finding>) {
                             .lock
                             .place
                             .as_ref()
-                            .is_some_and(|p| unit.cx().is_own(p) || is_part_of_new(a, p))
+                            .is_some_and(|p| unit.cx().is_own(p) || is_part_of_new(a, unit.ix, p))
                         || lock_across_await::reports(unit, guard, event)
                         || own_io(unit, guard, &effect, object)
                     {

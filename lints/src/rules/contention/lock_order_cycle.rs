@@ -115,7 +115,7 @@ fn collect<'a>(unit: Unit<'a>, edges: &mut Edges<'a>) {
             for &token in &event.held {
                 let guard = unit.guard(token);
                 let (Some(first), false) = (&guard.lock.place, guard.lock.void) else { continue };
-                let nobody_waits = |place| unit.cx().is_own(place) || is_part_of_new(unit.a, place);
+                let nobody_waits = |place| unit.cx().is_own(place) || is_part_of_new(unit.a, unit.ix, place);
                 if guard.lock.held == Held::Cell || nobody_waits(first) || nobody_waits(second) {
                     continue;
                 }
