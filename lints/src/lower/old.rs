@@ -1,6 +1,6 @@
 //! Edition 2015 writes what the parser, which knows later editions only, does not take: parameters of a trait's methods
-//! without a name (`fn f(u8);`), trait objects of `Fn` without `dyn` (`Box<Fn() + Send>`), and `async`, `await`, `try` and
-//! mostly `dyn` as names. They are
+//! without a name (`fn f(u8);`), and `async`, `await`, `try` and mostly `dyn` as names; and it writes, as 2018 still does,
+//! trait objects of `Fn` without `dyn` (`Box<Fn() + Send>`). They are
 //! written as later editions do, in tokens, so that every token keeps its place. And `pub impl`, which the compiler's
 //! parser lets pass because an attribute on it may make something else of it, loses its `pub`.
 
@@ -8,10 +8,11 @@ use proc_macro2::{Delimiter, Group, Ident, Punct, Spacing, TokenStream, TokenTre
 
 /// The tokens of `code`, which is of `edition`, as the parser takes them; `None` if they are no tokens.
 pub(super) fn modern(code: &str, edition: u16) -> Option<TokenStream> {
-    code.parse().ok().map(|tokens| rewrite(tokens, edition == 2015))
+    code.parse().ok().map(|tokens| rewrite(tokens, edition))
 }
 
-fn rewrite(tokens: TokenStream, of_2015: bool) -> TokenStream {
+fn rewrite(tokens: TokenStream, edition: u16) -> TokenStream {
+    let of_2015 = edition == 2015;
     let mut out: Vec<TokenTree> = Vec::new();
     // After `trait`, the next braces are its body.
     let mut in_trait_head = false;
@@ -21,7 +22,7 @@ fn rewrite(tokens: TokenStream, of_2015: bool) -> TokenStream {
             TokenTree::Group(group) => {
                 let is_body = of_2015 && in_trait_head && group.delimiter() == Delimiter::Brace;
                 in_trait_head &= !is_body;
-                let inner = rewrite(group.stream(), of_2015);
+                let inner = rewrite(group.stream(), edition);
                 out.push(with_inner(&group, if is_body { name_params(inner) } else { inner }));
             }
             TokenTree::Ident(ident) => {
@@ -31,7 +32,8 @@ fn rewrite(tokens: TokenStream, of_2015: bool) -> TokenStream {
                 } else {
                     ident
                 };
-                let is_fn = of_2015 && ["Fn", "FnMut", "FnOnce", "FnBox"].iter().any(|name| ident == name);
+                let is_fn =
+                    edition < 2021 && ["Fn", "FnMut", "FnOnce", "FnBox"].iter().any(|name| ident == name);
                 let span = ident.span();
                 if ident == "impl" {
                     drop_visibility(&mut out);
@@ -245,6 +247,15 @@ mod tests {
             assert_eq!(params(&text, "after"), 1);
             assert!(lower_file(&text).is_err(), "later editions have no such thing: {text}");
         }
+    }
+
+    #[test]
+    fn trait_objects_of_2018() {
+        let text =
+            "trait T { fn g(&self, f: u8) -> Option<&Rc<Fn(&u8) -> Box<FnMut()>>>; }\nfn async_() {}\n";
+        assert!(lower_file_of(text, 2018).is_ok());
+        assert!(lower_file_of(text, 2021).is_err());
+        assert!(lower_file_of("fn async() {}\n", 2018).is_err(), "a keyword since 2018");
     }
 
     #[test]

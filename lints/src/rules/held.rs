@@ -10,12 +10,15 @@ use crate::finding::{Confidence, Finding, Hop, Level, Severity};
 use crate::flow::cfg::Origin;
 use crate::flow::locks::arguments;
 use crate::flow::{Class, HeldEvent, LockInfo, Place, PlaceCx, Root, TokenFlow, UnitIx, UnitKind};
-use crate::hir::{ExprId, ExprKind};
+use crate::hir::{ExprId, ExprKind, LocalId};
 use crate::infer::Callee;
 use crate::knowledge::Blocking;
 use crate::program::{BodyIx, DefId};
 use crate::rule::Rule;
 use crate::source::{Location, Span};
+
+/// So many locks within one another are looked through.
+const LOCKS_WITHIN: u32 = 3;
 
 /// One guard of a unit.
 #[derive(Clone, Copy)]
@@ -171,6 +174,31 @@ impl<'a> Unit<'a> {
             Some(RootOf::Guard(call)) => guard.lock.site == Some(call),
             _ => false,
         }
+    }
+
+    /// The same, be it through other locks in there.
+    pub(super) fn lies_within(&self, guard: Guard<'_>, mut value: ExprId) -> bool {
+        for _ in 0..LOCKS_WITHIN {
+            if self.derives(guard, value) {
+                return true;
+            }
+            let lock = match root_of(self.cx(), self.body, value) {
+                Some(RootOf::Guard(call)) => self.arguments(call).first().copied(),
+                Some(RootOf::Local(local)) => self.locked_by(local),
+                _ => None,
+            };
+            match lock {
+                Some(lock) => value = lock,
+                None => return false,
+            }
+        }
+        false
+    }
+
+    /// The lock whose guard a variable is.
+    fn locked_by(&self, local: LocalId) -> Option<ExprId> {
+        let guard = self.guards().find(|g| g.flow.locals.contains(&local))?;
+        self.arguments(guard.lock.site?).first().copied()
     }
 
     /// The arguments of a call, the receiver first.

@@ -163,7 +163,7 @@ fn own(unit: Unit<'_>, guard: Guard<'_>, effect: &EventEffect, object: Object) -
         return true;
     }
     facts.io_class(guard.lock.guarded) != IoClass::Memory
-        && unit.arguments(effect.call).iter().any(|&arg| unit.derives(guard, arg))
+        && unit.arguments(effect.call).iter().any(|&arg| unit.lies_within(guard, arg))
 }
 
 fn sure(unit: Unit<'_>, guard: Guard<'_>, effect: &EventEffect) -> Confidence {

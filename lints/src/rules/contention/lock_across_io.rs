@@ -34,8 +34,8 @@
 //! is its own (`Mutex<File>`, `Mutex<Connection>`, `RwLock<PageManager>`). A guard already dropped or lent back
 //! (`unlocked`, a condition variable's wait). What a function below runs once in the life of the process
 //! (`OnceLock::get_or_init`). What only a spawned thread or task does. Readers and writers in memory.
-//! `print!`, logging. A lock around nothing (`Mutex<()>`) is there to be held while one thing is done: what calls do under
-//! it is of low confidence.
+//! `print!`, logging. A lock around nothing (`Mutex<()>`) is there to be held while one thing is done: what is done under it
+//! is of low confidence.
 //!
 //! ## Known limits
 //!
@@ -161,7 +161,7 @@ fn own_io(unit: Unit<'_>, guard: Guard<'_>, effect: &EventEffect, object: Object
     }
     let io_typed = |arg| facts.io_class(unit.a.types[unit.body.0 as usize].expr(arg)) != IoClass::Memory;
     let args = unit.arguments(effect.call);
-    args.iter().any(|&arg| io_typed(arg) && unit.derives(guard, arg))
+    args.iter().any(|&arg| io_typed(arg) && unit.lies_within(guard, arg))
 }
 
 /// Calls after which it is less sure that the way is ever gone.
@@ -195,14 +195,14 @@ fn report(unit: Unit<'_>, guard: Guard<'_>, hits: &[Hit<'_>]) -> Finding {
         _ => "copy out what the call needs and end the guard before it, or take the lock after it".to_owned(),
     };
     let unsure = best.effect.maybe || best.blocking == Blocking::Stdio;
-    // A lock around nothing is there to order what is done under it.
+    // A lock around nothing is there to order what is done under it, I/O most of all.
     let orders = guard.lock.guarded == Ty::UNIT;
-    let far = guard.lock.place.is_none() || best.effect.distance > FAR || orders;
+    let far = guard.lock.place.is_none() || best.effect.distance > FAR;
     // A choice among implementations somewhere on a long way makes the whole way a guess, and so does what is waited
     // for under a condition that this caller may never meet.
     let guess = best.effect.maybe && best.effect.distance > 4
         || best.effect.distance > FAR && waits_for_others(best.blocking)
-        || best.effect.distance > 0 && orders
+        || orders
         || unit.made_locked(guard);
     f.confidence = f.confidence.min(match (guess, unsure || far) {
         (true, _) => Confidence::Low,
