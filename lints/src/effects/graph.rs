@@ -1,6 +1,7 @@
 //! The call graph and the spreading of effects along it.
 
 use std::collections::VecDeque;
+use std::sync::OnceLock;
 
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
@@ -106,7 +107,16 @@ pub(super) fn spread(cx: PlaceCx<'_>) -> Effects {
     for list in &mut out {
         list.sort_by_key(|&e| (s.edges[e as usize].event, e));
     }
-    Effects { places: s.places.list, edges: s.edges, out, summaries: s.summaries, direct, given: s.given }
+    Effects {
+        places: s.places.list,
+        edges: s.edges,
+        out,
+        into: s.into,
+        summaries: s.summaries,
+        direct,
+        given: s.given,
+        tried: OnceLock::new(),
+    }
 }
 
 fn key_of(places: &mut Places, d: &Direct) -> Key {

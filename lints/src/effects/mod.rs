@@ -13,6 +13,8 @@ mod query;
 pub use graph::{Edge, How};
 pub use query::{EventEffect, RootOf, Through, call_span, root_of};
 
+use std::sync::OnceLock;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::flow::{Class, Flow, Place, PlaceCx, UnitIx};
@@ -83,11 +85,15 @@ pub struct Effects {
     edges: Vec<Edge>,
     /// Edges by caller.
     out: Vec<Vec<u32>>,
+    /// Edges by target.
+    into: Vec<Vec<u32>>,
     /// By unit.
     summaries: Vec<Vec<Effect>>,
     direct: Vec<Vec<OwnEffect>>,
     /// Function values given to a unit's parameter: unit, parameter, the edge from the giver to the function value.
     given: Vec<(UnitIx, LocalId, u32)>,
+    /// Classes of locks that somebody only tries to take, once asked for.
+    tried: OnceLock<FxHashSet<Class>>,
 }
 
 /// Something a unit does itself.
@@ -142,12 +148,16 @@ impl Effects {
         .collect()
     }
 
-    /// Whether somebody only tries to take a lock of this class, and so acts on its being held. O(effects).
+    /// Whether somebody only tries to take a lock of this class, and so acts on its being held.
     pub fn is_tried(&self, program: &Program, class: Class) -> bool {
-        self.direct.iter().flatten().any(|d| match d.key {
-            Key::Acquire(ix, mode, _) => mode.is_try && self.place(ix).class(program) == Some(class),
-            _ => false,
-        })
+        let tried = || {
+            let own = self.direct.iter().flatten().filter_map(|d| match d.key {
+                Key::Acquire(ix, mode, _) if mode.is_try => self.place(ix).class(program),
+                _ => None,
+            });
+            own.collect()
+        };
+        self.tried.get_or_init(tried).contains(&class)
     }
 
     /// An interned place.
@@ -160,9 +170,9 @@ impl Effects {
         &self.edges[ix as usize]
     }
 
-    /// Calls of a unit. O(calls of the program).
+    /// Calls of a unit.
     pub fn calls_to(&self, unit: UnitIx) -> impl Iterator<Item = &Edge> {
-        self.edges.iter().filter(move |e| e.target == unit)
+        self.into.get(unit.0 as usize).into_iter().flatten().map(|&e| &self.edges[e as usize])
     }
 
     /// Calls out of a unit, in the order of the code.

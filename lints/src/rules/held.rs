@@ -9,7 +9,7 @@ use crate::effects::{EffectCx, EventEffect, How, RootOf, Through, call_span, roo
 use crate::finding::{Confidence, Finding, Hop, Level, Severity};
 use crate::flow::cfg::Origin;
 use crate::flow::locks::arguments;
-use crate::flow::{Class, HeldEvent, LockInfo, Place, PlaceCx, Root, TokenFlow, UnitIx, UnitKind};
+use crate::flow::{Class, HeldEvent, LockInfo, Place, PlaceCx, Root, Step, TokenFlow, UnitIx, UnitKind};
 use crate::hir::{ExprId, ExprKind, LocalId};
 use crate::infer::Callee;
 use crate::knowledge::Blocking;
@@ -176,7 +176,7 @@ impl<'a> Unit<'a> {
         }
     }
 
-    /// The same, be it through other locks in there.
+    /// The same, be it through other locks in there. What guards a collection does not guard what its items lock.
     pub(super) fn lies_within(&self, guard: Guard<'_>, mut value: ExprId) -> bool {
         for _ in 0..LOCKS_WITHIN {
             if self.derives(guard, value) {
@@ -187,7 +187,8 @@ impl<'a> Unit<'a> {
                 Some(RootOf::Local(local)) => self.locked_by(local),
                 _ => None,
             };
-            match lock {
+            let is_item = |place: &Place| place.steps.iter().any(|s| matches!(s, Step::Elem | Step::At(_)));
+            match lock.filter(|&l| self.cx().place(self.body, l).is_some_and(|p| !is_item(&p))) {
                 Some(lock) => value = lock,
                 None => return false,
             }
