@@ -187,8 +187,7 @@ impl<'a> Unit<'a> {
                 Some(RootOf::Local(local)) => self.locked_by(local),
                 _ => None,
             };
-            let is_item = |place: &Place| place.steps.iter().any(|s| matches!(s, Step::Elem | Step::At(_)));
-            match lock.filter(|&l| self.cx().place(self.body, l).is_some_and(|p| !is_item(&p))) {
+            match lock.filter(|&l| self.cx().place(self.body, l).is_some_and(|p| guards_part(guard, &p))) {
                 Some(lock) => value = lock,
                 None => return false,
             }
@@ -289,6 +288,15 @@ impl<'a> Unit<'a> {
     fn closure_takes_guard(&self, closure: UnitIx) -> bool {
         self.a.flow.regions(closure).tokens.iter().any(|t| matches!(t.token.origin, Origin::Param(_)))
     }
+}
+
+/// Whether a place is a field somewhere in what the guard's lock guards.
+fn guards_part(guard: Guard<'_>, place: &Place) -> bool {
+    let Some(lock) = guard.lock.place.as_ref().filter(|lock| lock.root == place.root) else { return false };
+    let within = place.steps.strip_prefix(&lock.steps[..]);
+    within.is_some_and(|steps| {
+        steps.first() == Some(&Step::Guarded) && !steps.iter().any(|s| matches!(s, Step::Elem | Step::At(_)))
+    })
 }
 
 /// What a call calls, as a person writes it: `std::fs::write`, `File::sync_all`, `Pool::flush`.
