@@ -77,6 +77,7 @@ fn begun(world: &World, args: &[&str]) -> Child {
         .arg("uncork")
         .args(args)
         .current_dir(world.path())
+        .env_remove("CARGO_TARGET_DIR")
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()

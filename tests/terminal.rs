@@ -19,7 +19,7 @@ fn terminal(world: &World, script: &str) -> OsSession {
     command.args(["-c", script]).current_dir(world.path());
     command.env("TOOL", assert_cmd::cargo::cargo_bin!("cargo-uncork"));
     command.env("TERM", "xterm-256color").env("CARGO_NET_OFFLINE", "true");
-    for name in ["NO_COLOR", "CI", "CLICOLOR_FORCE"] {
+    for name in ["NO_COLOR", "CI", "CLICOLOR_FORCE", "CARGO_TARGET_DIR"] {
         command.env_remove(name);
     }
     let mut session = Session::spawn(command).expect("a terminal");

@@ -72,6 +72,8 @@ struct Site<'a> {
     /// Other locks held exclusively there.
     gates: FxHashSet<Class>,
     shard: bool,
+    /// The two locks belong to two values.
+    crosses: bool,
 }
 
 type Edges<'a> = FxHashMap<(Class, Class), Vec<Site<'a>>>;
@@ -140,6 +142,7 @@ fn collect<'a>(unit: Unit<'a>, edges: &mut Edges<'a>) {
                     second_exclusive: mode.exclusive,
                     gates,
                     shard: kind == Kind::Map || guard.lock.held == Held::Shard,
+                    crosses: of_two_values(first, second),
                 });
             }
         }
@@ -175,6 +178,13 @@ fn node(unit: Unit<'_>, place: &Place) -> Option<Class> {
         return None;
     }
     Some(class)
+}
+
+/// Whether two fields are those of two values, in two variables.
+fn of_two_values(first: &Place, second: &Place) -> bool {
+    let plain = |p: &Place| matches!(p.steps[..], [Step::Field(Some(_), _)]);
+    let apart = matches!((first.root, second.root), (Root::Local(_, a), Root::Local(_, b)) if a != b);
+    apart && plain(first) && plain(second)
 }
 
 /// Two instances of one lock, taken in an order that only the caller's arguments decide.
@@ -302,7 +312,7 @@ fn components(nodes: &[Class], edges: &Edges<'_>) -> Vec<Vec<Class>> {
 
 /// The site that stands for an edge: least guarded by others, surest, nearest.
 fn best<'s, 'a>(sites: &'s [Site<'a>]) -> Option<&'s Site<'a>> {
-    sites.iter().min_by_key(|s| (s.gates.len(), s.effect.maybe, s.effect.distance, location(s)))
+    sites.iter().min_by_key(|s| (s.crosses, s.gates.len(), s.effect.maybe, s.effect.distance, location(s)))
 }
 
 /// Edges that lead from a lock back to it, each with the site that stands for it.
@@ -372,6 +382,15 @@ fn waits(cycle: &[(Class, Class, &Site<'_>)], written: &FxHashSet<Class>) -> boo
     let mut gates = cycle.iter().map(|e| &e.2.gates);
     let first = gates.next().cloned().unwrap_or_default();
     let common = gates.fold(first, |all, gates| all.intersection(gates).copied().collect());
+    // Who goes over from one value to another of its kind and does not come back has left the ring.
+    let fields = |c: &Class| match c.what {
+        ClassOf::Field(owner, _) => Some(owner),
+        _ => None,
+    };
+    let of_one_type = cycle.iter().all(|e| fields(&e.0).is_some() && fields(&e.0) == fields(&cycle[0].0));
+    if of_one_type && cycle.len() > 1 && cycle.iter().filter(|e| e.2.crosses).count() == 1 {
+        return false;
+    }
     let is_written = |c: &Class| written.contains(c) || written.contains(&c.declared());
     common.is_empty() && (!reads_only(cycle) || cycle.iter().all(|e| is_written(&e.0)))
 }

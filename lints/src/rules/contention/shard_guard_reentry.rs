@@ -41,7 +41,7 @@ use crate::effects::{EventEffect, Key, Kind};
 use crate::finding::{Applicability, Confidence, Finding, Level, Related, Severity};
 use crate::flow::cfg::EventKind;
 use crate::flow::{Held, HeldEvent};
-use crate::hir::ExprId;
+use crate::hir::{ExprId, ExprKind};
 use crate::rule::{Group, Rule};
 use crate::rules::held::{Guard, Unit, units};
 
@@ -110,6 +110,9 @@ fn across_await(
         if guard.lock.void || guard.lock.held != Held::Shard || !reported.insert((token, once)) {
             continue;
         }
+        if is_alone(unit, guard) {
+            continue;
+        }
         let map = unit.lock_name(guard);
         let mut f = unit.finding(&RULE, unit.acquired_at(guard), &map);
         f.message = format!("a reference into `{map}` stays alive across an `.await`");
@@ -126,6 +129,19 @@ fn across_await(
         fix(unit, guard, &awaits, &mut f);
         out.push(f);
     }
+}
+
+/// Whether no other task can have the map: it is this function's own, or made on the spot (`map.clone().iter()`).
+fn is_alone(unit: Unit<'_>, guard: Guard<'_>) -> bool {
+    if let Some(place) = &guard.lock.place {
+        return unit.cx().is_own(place);
+    }
+    let map = guard.lock.site.and_then(|site| unit.arguments(site).first().copied());
+    map.is_some_and(|map| {
+        let ty = unit.a.types[unit.body.0 as usize].expr(map);
+        let made = matches!(unit.expr(map), ExprKind::Method { .. } | ExprKind::Call { .. });
+        made && unit.a.program.knowledge.of(ty).is_some_and(|i| i.concurrent_map && !i.shared)
+    })
 }
 
 fn reentry(
