@@ -220,14 +220,18 @@ impl Owners {
             Kept::Entry(_) | Kept::Always => true,
         };
         let kept: Vec<Kept> = self.kept(def).filter(for_long).collect();
-        let goes = !kept.is_empty()
-            && kept.iter().all(|&kept| match kept {
+        // What only goes through channels stays nowhere.
+        let passes = || self.kept(def).next().is_some() && self.kept(def).all(|k| k == Kept::Passing);
+        let goes = if kept.is_empty() {
+            passes()
+        } else {
+            kept.iter().all(|&kept| match kept {
                 Kept::Entry(place) => shrinks(place),
                 // A value within a value of its own type goes with the outer one.
                 Kept::Part(owner) => owner == def || self.come_and_go(owner, lives, shrinks),
                 Kept::Always | Kept::Passing => false,
-            })
-            && kept.iter().any(|&k| k != Kept::Part(def));
+            }) && kept.iter().any(|&k| k != Kept::Part(def))
+        };
         self.known.insert(def, goes);
         goes
     }
