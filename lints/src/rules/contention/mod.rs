@@ -11,6 +11,7 @@ mod map_wrapper;
 pub mod shard_guard_reentry;
 pub mod shared_map_lock;
 mod split_update;
+mod stripes;
 
 use crate::finding::Finding;
 use crate::hir::ExprId;

@@ -44,6 +44,7 @@ use rustc_hash::FxHashMap;
 use super::companions::Companions;
 use super::map_alias;
 use super::map_wrapper::Wrappers;
+use super::stripes::Stripes;
 use crate::Analysis;
 use crate::finding::{Applicability, Confidence, Finding, Level, Severity};
 use crate::hir::{FieldDecl, ItemKind, SelfParam, TypeRef};
@@ -67,10 +68,16 @@ pub const RULE: Rule = Rule {
     check,
 };
 
+/// What stands around a lock.
+struct Around<'a> {
+    companions: Companions,
+    stripes: Stripes<'a>,
+}
+
 fn check(cx: &Analysis, out: &mut Vec<Finding>) {
     let program = &cx.program;
     let macros = program.macro_crates();
-    let companions = Companions::of(cx);
+    let around = Around { companions: Companions::of(cx), stripes: Stripes::of(cx) };
     let wrappers = Wrappers::of(program);
     let mut found: Vec<(PlaceKey, Finding)> = Vec::new();
     let mut keep = |place: PlaceKey, finding: Option<Finding>| found.extend(finding.map(|f| (place, f)));
@@ -94,7 +101,7 @@ fn check(cx: &Analysis, out: &mut Vec<Finding>) {
                     if let Some(user) = users.first() {
                         (at, name) = (user.at, user.name.clone());
                     }
-                    let mut finding = judge(cx, &companions, place, ty, at, &name, in_test);
+                    let mut finding = judge(cx, &around, place, ty, at, &name, in_test);
                     if let Some(finding) = &mut finding {
                         for also in users.iter().skip(1) {
                             finding.relate(also.at, "the same newtype");
@@ -112,7 +119,7 @@ fn check(cx: &Analysis, out: &mut Vec<Finding>) {
             DefKind::Static => {
                 let Some(&ty) = program.decls.statics.get(&id) else { continue };
                 let (place, at) = (PlaceKey::Static(id), program.name_location(id));
-                let mut finding = judge(cx, &companions, place, ty, at, def.name.as_str(), def.in_test);
+                let mut finding = judge(cx, &around, place, ty, at, def.name.as_str(), def.in_test);
                 if let ItemKind::Static { ty, .. } = &program.item(id).kind {
                     finding = finding.map(|f| spelled(program, f, def.module, ty));
                 }
@@ -138,7 +145,7 @@ fn check(cx: &Analysis, out: &mut Vec<Finding>) {
         let owner = program.body_info(body).owner;
         let name = format!("{} in {}", decl.name, program.display(owner));
         let at = program.at(body, decl.span);
-        keep(place, judge(cx, &companions, place, ty, at, &name, program.def(owner).in_test));
+        keep(place, judge(cx, &around, place, ty, at, &name, program.def(owner).in_test));
     }
     // One map that several values share is one finding; where it is seen by another name is told with it.
     let places: Vec<PlaceKey> = found.iter().map(|(place, _)| *place).collect();
@@ -235,7 +242,7 @@ pub(super) fn is_map(shape: &Shape) -> bool {
 
 fn judge(
     cx: &Analysis,
-    companions: &Companions,
+    around: &Around<'_>,
     place: PlaceKey,
     ty: Ty,
     at: Location,
@@ -262,7 +269,11 @@ fn judge(
         return None;
     }
     // Two locks around one state: the critical sections span both.
-    if companions.always(cx, place, &acquires) {
+    if around.companions.always(cx, place, &acquires) {
+        return None;
+    }
+    // One of many locks, each with its part of the keys.
+    if matches!(place, PlaceKey::Field(owner, _) if around.stripes.is_one(owner)) {
         return None;
     }
     let (mut reads, mut writes, mut compound) = (0, 0, 0);
