@@ -73,6 +73,8 @@ pub struct Module {
     pub scope: ScopeId,
     /// `#[cfg(test)]` on it or around it, or in a test target.
     pub in_test: bool,
+    /// Kept out of the build that bodies are read for, by a `cfg` on it or around it.
+    pub off: bool,
     /// What names mean in it, imports resolved.
     pub names: FxHashMap<Name, PerNs>,
 }
@@ -119,6 +121,8 @@ pub struct Def {
     pub parent: Option<DefId>,
     /// In test code.
     pub in_test: bool,
+    /// Kept out of the build that bodies are read for, by a `cfg` on it or around it.
+    pub off: bool,
 }
 
 /// The kinds of definition.
@@ -169,6 +173,8 @@ pub struct Program {
     pub scopes: FxHashMap<(FileId, ScopeId), ModIx>,
     /// Files that `include!` puts into a module.
     pub included: Vec<(ModIx, FileId)>,
+    /// What a name means where that build's item is not there: items and modules of one name under opposite `cfg`s.
+    pub twins: FxHashMap<Res, Res>,
     /// Associated items of a trait or impl.
     pub children: FxHashMap<DefId, Vec<DefId>>,
     /// Definition of an item.

@@ -27,7 +27,7 @@ pub(super) struct Found {
 /// Autoderef goes no further.
 const STEPS: usize = 12;
 
-impl Cx<'_> {
+impl<'a> Cx<'a> {
     /// Finds `name` on a receiver of type `recv`.
     pub(super) fn find_method(&mut self, recv: Ty, name: Name) -> Option<Found> {
         if matches!(name, well_known::CLONE | well_known::TO_OWNED)
@@ -153,10 +153,20 @@ impl Cx<'_> {
         }
     }
 
+    /// The methods of a name, those first that are in the same build as what calls them.
+    pub(super) fn methods(&self, head: HeadKey, name: Name) -> impl Iterator<Item = DefId> + use<'a> {
+        let (program, off) = (self.program, self.tycx.off);
+        let all = program.decls.methods.get(&(head, name)).map_or(&[][..], Vec::as_slice);
+        let with = move |as_here: bool| {
+            let wanted = move |&def: &DefId| (program.def(def).off == off) == as_here;
+            all.iter().copied().filter(wanted)
+        };
+        with(true).chain(with(false))
+    }
+
     fn workspace_method(&mut self, head: HeadKey, ty: Ty, name: Name, derefs: u8) -> Option<Found> {
         let program = self.program;
-        let candidates = program.decls.methods.get(&(head, name))?;
-        for &def in candidates {
+        for def in self.methods(head, name) {
             let Some(sig) = program.decls.sigs.get(&def) else { continue };
             if !sig.has_self {
                 continue;
@@ -299,8 +309,7 @@ impl Cx<'_> {
     /// `impl<T: Bound> Trait for T` of the workspace.
     fn blanket(&mut self, ty: Ty, name: Name, derefs: u8, _behind_ref: bool) -> Option<Found> {
         let program = self.program;
-        let candidates = program.decls.methods.get(&(HeadKey::Any, name))?;
-        let (def, param) = candidates.iter().find_map(|&def| {
+        let (def, param) = self.methods(HeadKey::Any, name).find_map(|def| {
             let param = self.reached_by(program.def(def).parent?, ty, &mut Vec::new())?;
             Some((def, param))
         })?;

@@ -134,13 +134,13 @@ impl Cx<'_> {
                 }
             }
             PatKind::TupleStruct { path, pats } => {
-                let fields = self.pattern_fields(path, ty);
+                let fields = self.pattern_fields(id, path, ty);
                 let parts: Vec<Ty> = fields.into_iter().map(|(_, t)| t).collect();
                 let rest = pats.iter().position(|&p| matches!(body.pat(p).kind, PatKind::Rest));
                 self.positional(pats, &parts, rest, mode);
             }
             PatKind::Struct { path, fields, .. } => {
-                let declared = self.pattern_fields(path, ty);
+                let declared = self.pattern_fields(id, path, ty);
                 for (name, pat) in fields.iter() {
                     let ty = declared.iter().find(|(n, _)| n == name).map_or(Ty::UNKNOWN, |(_, t)| *t);
                     self.pat_mode(*pat, ty, mode);
@@ -177,7 +177,7 @@ impl Cx<'_> {
     }
 
     /// Fields of the constructor a pattern names, as parts of `ty`.
-    fn pattern_fields(&mut self, path: &Path, ty: Ty) -> Vec<(Name, Ty)> {
+    fn pattern_fields(&mut self, id: PatId, path: &Path, ty: Ty) -> Vec<(Name, Ty)> {
         if let Some((ext, args)) = ty.as_ext() {
             let last = path.segments.last().map_or("", |s| s.name.as_str());
             let arg = |i: usize| args.get(i).copied().unwrap_or(Ty::UNKNOWN);
@@ -190,9 +190,10 @@ impl Cx<'_> {
                 _ => self.variant_fields_known(ext, last, args),
             };
         }
+        // What is taken apart is what the pattern says.
         let names_variant = |cx: &mut Self| match cx.value(path) {
             Value::Fn { def, .. } | Value::Typed(Res::Def(def), _) => Some(def),
-            _ => None,
+            _ => cx.struct_literal(path, None).0,
         };
         let def: Option<DefId> = match ty.kind() {
             TyKind::Adt(owner, _) => {
@@ -235,6 +236,12 @@ impl Cx<'_> {
             }
             _ => Subst::pair(params, &[]),
         };
+        if ty == Ty::UNKNOWN
+            && let Some(slot) = self.out.pats.get_mut(id.0 as usize)
+        {
+            let args = self.program.decls.params(owner).map(|_| Ty::UNKNOWN);
+            *slot = Ty::adt(owner, args.collect::<Vec<_>>());
+        }
         let fields = self.program.decls.fields.get(&def);
         fields.into_iter().flatten().map(|&(n, t)| (n, t.subst(&subst))).collect()
     }
@@ -287,7 +294,13 @@ impl Cx<'_> {
             _ => {
                 // `Enum::Variant { .. }` of a struct-like variant resolves as a path of types.
                 let names: Vec<Name> = path.segments.iter().map(|s| s.name).collect();
-                match self.program.resolve(self.tycx.module, path.global, &names, crate::link::Ns::Types)? {
+                match self.program.resolve(
+                    self.tycx.module,
+                    self.tycx.off,
+                    path.global,
+                    &names,
+                    crate::link::Ns::Types,
+                )? {
                     (Res::Def(def), used) if used == names.len() => def,
                     _ => return None,
                 }

@@ -133,7 +133,9 @@ impl Cx<'_> {
         }
         let names: Vec<Name> = segments.iter().map(|s| s.name).collect();
         let program = self.program;
-        let Some((res, used)) = program.resolve(self.tycx.module, path.global, &names, Ns::Values) else {
+        let Some((res, used)) =
+            program.resolve(self.tycx.module, self.tycx.off, path.global, &names, Ns::Values)
+        else {
             return Value::Unknown;
         };
         let last = &segments[used - 1];
@@ -249,7 +251,7 @@ impl Cx<'_> {
         if let Some(head) = HeadKey::of(ty)
             && head != HeadKey::Any
         {
-            for &def in program.decls.methods.get(&(head, name)).into_iter().flatten() {
+            for def in self.methods(head, name) {
                 let Some(impl_) = program.def(def).parent else { continue };
                 let Some(&self_ty) = program.decls.impl_self.get(&impl_) else { continue };
                 let mut subst = Subst::default();

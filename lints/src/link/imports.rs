@@ -51,7 +51,7 @@ fn step(
     let Use { module, import } = import;
     let resolve = |ns: Ns| {
         let path = &import.path;
-        let direct = match program.resolve(*module, import.global, path, ns) {
+        let direct = match program.resolve(*module, false, import.global, path, ns) {
             Some((res, used)) if used == path.len() => Some(res),
             _ => None,
         };

@@ -1,5 +1,7 @@
 //! Which methods a type has: an index by the head of the self type.
 
+use rustc_hash::FxHashSet;
+
 use super::decls::HeadKey;
 use crate::program::{DefId, DefKind, Program};
 use crate::ty::TraitRef;
@@ -47,6 +49,16 @@ pub(super) fn index(program: &mut Program) {
         }
     }
     implementors.sort();
+    // Of two impls for one type a build has one.
+    let for_type = |child: DefId| decls.impl_self.get(&program.def(child).parent?);
+    let in_build: FxHashSet<_> = implementors
+        .iter()
+        .filter(|(_, child)| !program.def(*child).off)
+        .map(|&(item, child)| (item, for_type(child).copied()))
+        .collect();
+    implementors.retain(|&(item, child)| {
+        !program.def(child).off || !in_build.contains(&(item, for_type(child).copied()))
+    });
     for (item, child) in implementors {
         decls.implementors.entry(item).or_default().push(child);
     }

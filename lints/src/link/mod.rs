@@ -72,6 +72,7 @@ pub fn link(files: Vec<FileHir>, input: &ProjectInput, knowledge: Knowledge) -> 
         variants: FxHashMap::default(),
         scopes: FxHashMap::with_capacity_and_hasher(scopes, FxBuildHasher),
         included: Vec::new(),
+        twins: FxHashMap::default(),
         children: FxHashMap::default(),
         knowledge,
         decls: Decls::default(),

@@ -58,20 +58,18 @@ impl Builder<'_> {
         if let Some(&known) = self.program.scopes.get(&(file, ScopeId(0))) {
             return known;
         }
-        let root = self.add_file(krate, parent, name, file, in_test);
+        let root = self.add_file(krate, parent, name, file, in_test, false);
         let mut work = vec![(file, root)];
         while let Some((file, _)) = work.pop() {
             for (item, module, child, test) in self.declare_items(krate, file) {
                 let declared = &self.program.files[file.0 as usize].items[item.0 as usize];
                 let (name, off) = (declared.name, declared.attrs.cfg_off);
+                let off = off || self.program.module(module).off;
                 let (child_mod, fresh) = match self.program.scopes.get(&(child, ScopeId(0))) {
                     Some(&known) => (known, false),
-                    None => (self.add_file(krate, Some(module), Some(name), child, test), true),
+                    None => (self.add_file(krate, Some(module), Some(name), child, test, off), true),
                 };
-                let slot = &mut self.program.modules[module.0 as usize].names.entry(name).or_default().types;
-                if !off || slot.is_none() {
-                    *slot = Some(Res::Module(child_mod));
-                }
+                self.name_module(module, name, child_mod);
                 if fresh {
                     work.push((child, child_mod));
                 }
@@ -87,11 +85,12 @@ impl Builder<'_> {
         name: Option<Name>,
         file: FileId,
         in_test: bool,
+        off: bool,
     ) -> ModIx {
         let hir = &self.program.files[file.0 as usize];
         let in_test = in_test || hir.cfg_test;
         let scopes = hir.scopes.clone();
-        let off: Vec<ScopeId> =
+        let inner_off: Vec<ScopeId> =
             hir.items.iter().filter(|item| item.attrs.cfg_off).filter_map(inline).collect();
         let root = ModIx(self.program.modules.len() as u32);
         for (index, scope) in scopes.iter().enumerate() {
@@ -102,6 +101,9 @@ impl Builder<'_> {
                 None => parent,
             };
             self.program.scopes.insert((file, scope_id), ix);
+            let off = off
+                || inner_off.contains(&scope_id)
+                || scope_parent.is_some_and(|parent| index > 0 && self.program.module(parent).off);
             self.program.modules.push(Module {
                 krate,
                 parent: scope_parent,
@@ -110,13 +112,11 @@ impl Builder<'_> {
                 file,
                 scope: scope_id,
                 in_test: in_test || scope.cfg_test,
+                off,
                 names: FxHashMap::default(),
             });
             if let (Some(name), Some(parent), false) = (scope.name, scope_parent, scope.block) {
-                let slot = &mut self.program.modules[parent.0 as usize].names.entry(name).or_default().types;
-                if slot.is_none() || !off.contains(&scope_id) {
-                    *slot = Some(Res::Module(ix));
-                }
+                self.name_module(parent, name, ix);
             }
         }
         if scopes.is_empty() {
@@ -130,10 +130,29 @@ impl Builder<'_> {
                 file,
                 scope: ScopeId(0),
                 in_test,
+                off,
                 names: FxHashMap::default(),
             });
         }
         root
+    }
+
+    /// Gives a module its name in another. Of two that have one name the one in the build is meant.
+    fn name_module(&mut self, parent: ModIx, name: Name, module: ModIx) {
+        let off = self.program.module(module).off;
+        let slot = &mut self.program.modules[parent.0 as usize].names.entry(name).or_default().types;
+        let (res, before) = (Res::Module(module), *slot);
+        match before {
+            Some(before) if before == res => {}
+            Some(before) if off => _ = self.program.twins.entry(before).or_insert(res),
+            Some(before @ Res::Module(other)) => {
+                *slot = Some(res);
+                if self.program.module(other).off {
+                    self.program.twins.insert(res, before);
+                }
+            }
+            _ => *slot = Some(res),
+        }
     }
 
     /// Declares the items of a file; returns the `mod name;` items with their files.
@@ -164,7 +183,8 @@ impl Builder<'_> {
                     self.program.included.push((module, child));
                     if !self.program.scopes.contains_key(&(child, ScopeId(0))) {
                         let test = self.program.modules[module.0 as usize].in_test;
-                        let ix = self.add_file(krate, Some(module), None, child, test);
+                        let off = self.program.module(module).off;
+                        let ix = self.add_file(krate, Some(module), None, child, test, off);
                         self.program.modules[ix.0 as usize].block = true;
                         let nested = self.declare_items(krate, child);
                         children.extend(nested);
@@ -201,8 +221,11 @@ impl Builder<'_> {
             || item.attrs.cfg_test
             || item.attrs.test
             || parent.is_some_and(|p| self.program.def(p).in_test);
+        let off = item.attrs.cfg_off
+            || self.program.module(module).off
+            || parent.is_some_and(|p| self.program.def(p).off);
         let def = DefId(self.program.defs.len() as u32);
-        self.program.defs.push(Def { kind, name: item.name, module, file, item: id, parent, in_test });
+        self.program.defs.push(Def { kind, name: item.name, module, file, item: id, parent, in_test, off });
         self.program.def_of_item.insert((file, id), def);
         let body = match &item.kind {
             ItemKind::Fn(f) => f.body,
@@ -224,16 +247,22 @@ impl Builder<'_> {
             return;
         }
         let names = self.program.modules[module.0 as usize].names.entry(item.name).or_default();
-        let res = Some(Res::Def(def));
+        let res = Res::Def(def);
+        // First declaration wins; one that is not in the build stands beside it.
+        let mut set = |slot: &mut Option<Res>| match *slot {
+            Some(first) if off => _ = self.program.twins.entry(first).or_insert(res),
+            Some(_) => {}
+            None => *slot = Some(res),
+        };
         match &item.kind {
-            ItemKind::Fn(_) | ItemKind::Static { .. } => set(&mut names.values, res),
+            ItemKind::Fn(_) | ItemKind::Static { .. } => set(&mut names.values),
             ItemKind::Struct(s) => {
-                set(&mut names.types, res);
+                set(&mut names.types);
                 if s.tuple || s.fields.is_empty() {
-                    set(&mut names.values, res);
+                    set(&mut names.values);
                 }
             }
-            _ => set(&mut names.types, res),
+            _ => set(&mut names.types),
         }
         if let ItemKind::Enum(e) = &item.kind {
             let mut by_name = FxHashMap::default();
@@ -247,6 +276,7 @@ impl Builder<'_> {
                     item: id,
                     parent: Some(def),
                     in_test,
+                    off,
                 });
                 by_name.insert(variant.name, vdef);
             }
@@ -289,13 +319,6 @@ fn in_build_first(items: &[Item]) -> impl Iterator<Item = usize> + use<> {
     }
     let (order, rest): (Vec<usize>, Vec<usize>) = (0..items.len()).partition(|&index| !off[index]);
     order.into_iter().chain(rest)
-}
-
-/// First declaration wins: `cfg`-exclusive twins mean the same thing to a reader.
-fn set(slot: &mut Option<Res>, res: Option<Res>) {
-    if slot.is_none() {
-        *slot = res;
-    }
 }
 
 /// Merges what a name means; what is there stays.

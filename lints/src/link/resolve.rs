@@ -23,12 +23,26 @@ impl PerNs {
 }
 
 impl Program {
-    /// Resolves a path in a module as far as names go. Returns what it means and how many segments that took; the rest
-    /// (associated items) is for type inference. `None`: not known.
-    pub fn resolve(&self, module: ModIx, global: bool, path: &[Name], ns: Ns) -> Option<(Res, usize)> {
+    /// Resolves a path in a module as far as names go, from code that is `off` or in the build that bodies are read for.
+    /// Returns what it means and how many segments that took; the rest (associated items) is for type inference. `None`:
+    /// not known.
+    pub fn resolve(
+        &self,
+        module: ModIx,
+        off: bool,
+        global: bool,
+        path: &[Name],
+        ns: Ns,
+    ) -> Option<(Res, usize)> {
         let last = path.len().checked_sub(1)?;
         let ns_at = |i: usize| if i == last { ns } else { Ns::Types };
+        // What one build's code names is that build's.
+        let there = |res: Res| match self.twins.get(&res) {
+            Some(&twin) if off => twin,
+            _ => res,
+        };
         let (mut res, mut used) = self.resolve_first(module, global, path, ns_at(0))?;
+        res = there(res);
         while used < path.len() {
             let next = match res {
                 Res::Module(m) => self.module_name(m, path[used], ns_at(used)),
@@ -47,7 +61,7 @@ impl Program {
                 }
                 _ => return Some((res, used)),
             };
-            res = next?;
+            res = there(next?);
             used += 1;
         }
         Some((res, used))

@@ -16,6 +16,8 @@ pub struct TyCx<'a> {
     pub program: &'a Program,
     /// The module or block.
     pub module: ModIx,
+    /// Whether it is kept out of the build that bodies are read for.
+    pub off: bool,
     /// Type parameters in scope.
     pub params: Vec<Name>,
     /// What `Self` is.
@@ -56,6 +58,7 @@ impl<'a> TyCx<'a> {
         let mut cx = TyCx {
             program,
             module: d.module,
+            off: d.off,
             params: generics_in_scope(program, def).filter(|p| !p.is_const).map(|p| p.name).collect(),
             self_ty: None,
             parent: owner,
@@ -116,7 +119,7 @@ impl<'a> TyCx<'a> {
     /// Lowers a trait bound.
     pub fn bound(&self, path: &hir::Bound) -> Option<Bound> {
         let names: Vec<Name> = path.segments.iter().map(|s| s.name).collect();
-        let trait_ = match self.program.resolve(self.module, path.global, &names, Ns::Types) {
+        let trait_ = match self.program.resolve(self.module, self.off, path.global, &names, Ns::Types) {
             Some((Res::Def(d), used)) if used == names.len() => TraitRef::Local(d),
             Some((Res::Ext(p), used)) if used == names.len() => TraitRef::Ext(p),
             _ => return None,
@@ -157,7 +160,8 @@ impl<'a> TyCx<'a> {
             let Some(ty) = self.self_ty else { return Ty::UNKNOWN };
             return self.rest(ty, &path.segments[1..]);
         }
-        let resolve = |names: &[Name]| self.program.resolve(self.module, path.global, names, Ns::Types);
+        let resolve =
+            |names: &[Name]| self.program.resolve(self.module, self.off, path.global, names, Ns::Types);
         let found = match &path.segments[..] {
             [one] => resolve(&[one.name]),
             more => resolve(&more.iter().map(|s| s.name).collect::<Vec<_>>()),
@@ -208,8 +212,9 @@ impl<'a> TyCx<'a> {
                     _ => def,
                 };
                 let params = item_generics(self.program, owner).map(|g| &g.params[..]).unwrap_or_default();
-                let cx =
-                    TyCx { module: self.program.def(owner).module, depth: self.depth + 1, ..self.clone() };
+                let declared = self.program.def(owner);
+                let (module, off) = (declared.module, declared.off);
+                let cx = TyCx { module, off, depth: self.depth + 1, ..self.clone() };
                 for param in params.iter().filter(|p| !p.is_const).skip(args.len()) {
                     args.push(match &param.default {
                         Some(default) if self.depth < 8 => cx.lower(default),
@@ -224,6 +229,7 @@ impl<'a> TyCx<'a> {
                 let cx = TyCx {
                     program: self.program,
                     module: self.program.def(def).module,
+                    off: self.program.def(def).off,
                     params: params.clone(),
                     self_ty: None,
                     parent: None,

@@ -16,7 +16,7 @@ pub(super) fn through(program: &Program, module: ModIx, ty: &TypeRef) -> Vec<Def
     {
         let TypeKind::Path(path) = &ty.kind else { continue };
         let names: Vec<Name> = path.segments.iter().map(|s| s.name).collect();
-        if let Some((Res::Def(def), used)) = program.resolve(module, path.global, &names, Ns::Types)
+        if let Some((Res::Def(def), used)) = program.resolve(module, false, path.global, &names, Ns::Types)
             && used == names.len()
             && let ItemKind::Type { ty: Some(aliased), .. } = &program.item(def).kind
         {
