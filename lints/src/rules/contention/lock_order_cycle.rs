@@ -312,7 +312,10 @@ fn components(nodes: &[Class], edges: &Edges<'_>) -> Vec<Vec<Class>> {
 
 /// The site that stands for an edge: least guarded by others, surest, nearest.
 fn best<'s, 'a>(sites: &'s [Site<'a>]) -> Option<&'s Site<'a>> {
-    sites.iter().min_by_key(|s| (s.crosses, s.gates.len(), s.effect.maybe, s.effect.distance, location(s)))
+    let reads = |s: &Site<'_>| u8::from(!s.first_exclusive) + u8::from(!s.second_exclusive);
+    sites.iter().min_by_key(|s| {
+        (s.crosses, s.gates.len(), s.effect.maybe, reads(s), s.effect.distance, location(s))
+    })
 }
 
 /// Edges that lead from a lock back to it, each with the site that stands for it.
@@ -336,9 +339,10 @@ fn shortest<'s, 'a>(
         }
     }
     let mut best = found.into_iter().min_by_key(|cycle| {
-        let unsure = cycle.iter().any(|e| unsure(e.2));
+        let unsure = reads_only(cycle) || cycle.iter().any(|e| unsure(e.2));
+        let queues = queues(cycle).count();
         let far: u32 = cycle.iter().map(|e| u32::from(e.2.effect.distance)).sum();
-        (unsure, cycle.len(), far, location(cycle[0].2))
+        (unsure, queues, cycle.len(), far, location(cycle[0].2))
     })?;
     let first = (0..best.len()).min_by_key(|&i| order(best[i].2))?;
     best.rotate_left(first);
@@ -376,8 +380,8 @@ fn unsure(site: &Site<'_>) -> bool {
     site.shard || site.effect.maybe
 }
 
-/// Whether threads in a cycle can keep each other waiting: no lock keeps all but one out, and not all only read what
-/// nobody writes.
+/// Whether threads in a cycle can keep each other waiting: no lock keeps all but one out, and none is only read by a
+/// thread and the next where nobody writes it.
 fn waits(cycle: &[(Class, Class, &Site<'_>)], written: &FxHashSet<Class>) -> bool {
     let mut gates = cycle.iter().map(|e| &e.2.gates);
     let first = gates.next().cloned().unwrap_or_default();
@@ -392,7 +396,14 @@ fn waits(cycle: &[(Class, Class, &Site<'_>)], written: &FxHashSet<Class>) -> boo
         return false;
     }
     let is_written = |c: &Class| written.contains(c) || written.contains(&c.declared());
-    common.is_empty() && (!reads_only(cycle) || cycle.iter().all(|e| is_written(&e.0)))
+    common.is_empty() && queues(cycle).all(|i| is_written(&cycle[i].0))
+}
+
+/// The locks of a cycle that one thread reads and the next only wants to read, as edges that lead from them: it waits
+/// where a writer has queued in between.
+fn queues<'c>(cycle: &'c [(Class, Class, &Site<'_>)]) -> impl Iterator<Item = usize> + use<'c> {
+    let before = |i: usize| cycle[(i + cycle.len() - 1) % cycle.len()].2;
+    (0..cycle.len()).filter(move |&i| !cycle[i].2.first_exclusive && !before(i).second_exclusive)
 }
 
 fn reads_only(cycle: &[(Class, Class, &Site<'_>)]) -> bool {
@@ -471,10 +482,17 @@ fn report(a: &Analysis, ring: &[Class], edges: &Edges<'_>, written: &FxHashSet<C
 fn message(cycle: &[(Class, Class, &Site<'_>)], locks: usize) -> String {
     let names: Vec<(String, String)> = cycle.iter().map(|e| (e.2.held(), e.2.taken())).collect();
     let (held, taken) = &names[0];
+    // Readers keep nobody out but writers, and these the next readers.
+    let queues: Vec<usize> = queues(cycle).collect();
     if cycle.len() == 1 {
-        return format!(
-            "two instances of `{held}` are locked in the order of the arguments: with the arguments swapped in another thread both wait for ever"
-        );
+        return match queues.is_empty() {
+            false => format!(
+                "two instances of `{held}` are read-locked in the order of the arguments: with the arguments swapped in another thread, and a writer queued for each, all wait for ever"
+            ),
+            true => format!(
+                "two instances of `{held}` are locked in the order of the arguments: with the arguments swapped in another thread both wait for ever"
+            ),
+        };
     }
     let mut text = format!("`{taken}` is acquired while `{held}` is held, and elsewhere ");
     if cycle.len() == 2 {
@@ -488,6 +506,14 @@ fn message(cycle: &[(Class, Class, &Site<'_>)], locks: usize) -> String {
             rest[..last].join(", "),
             rest[last]
         );
+    }
+    if queues.len() == cycle.len() {
+        text += " once a writer queues for each";
+    } else if let [first, more @ ..] = &queues[..] {
+        text += &format!(" once a writer queues for `{}`", names[*first].0);
+        for &i in more {
+            text += &format!(" and one for `{}`", names[i].0);
+        }
     }
     match locks - cycle.len() {
         0 => {}
