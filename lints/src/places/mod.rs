@@ -115,6 +115,8 @@ pub struct Places {
     flows: FxHashMap<PlaceKey, Vec<PlaceKey>>,
     /// Locals that another thread or task sees.
     pub spawned: Vec<PlaceKey>,
+    /// Parameters of which a function makes a task or thread, or that it gives to one that does.
+    pub spawning: FxHashSet<PlaceKey>,
     /// Types of the locals that are places.
     pub locals: Vec<(BodyIx, LocalId, Ty)>,
     /// Types of which a value is overwritten or taken where it is kept, and in which functions outside tests: what
@@ -124,8 +126,9 @@ pub struct Places {
     pub made: FxHashMap<DefId, Vec<Birth>>,
 }
 
-/// What goes to other threads or tasks through functions that spawn what they are given.
-fn through_spawners(mut spawning: FxHashSet<PlaceKey>, given: &[(PlaceKey, PlaceKey)]) -> Vec<PlaceKey> {
+/// What goes to other threads or tasks through functions that spawn what they are given; `spawning` are their
+/// parameters, to which those are added that are given on.
+fn through_spawners(spawning: &mut FxHashSet<PlaceKey>, given: &[(PlaceKey, PlaceKey)]) -> Vec<PlaceKey> {
     loop {
         let before = spawning.len();
         for (from, to) in given {
@@ -168,7 +171,8 @@ impl Places {
             places.replaced.extend(body.replaced.into_iter().map(|def| (def, BodyIx(index as u32))));
             places.locals.extend(body.locals.into_iter().map(|(l, t)| (BodyIx(index as u32), l, t)));
         }
-        places.spawned.extend(through_spawners(spawning, &given));
+        places.spawned.extend(through_spawners(&mut spawning, &given));
+        places.spawning = spawning;
         // `Reader::new(Arc::clone(&map))` that keeps the handle in a field: what the field's owner does, it does to the
         // map of whoever else has one.
         for (from, param) in handed {

@@ -368,10 +368,11 @@ impl Walker<'_> {
                 None
             }
             ExprKind::For { pat, iter, body, .. } => {
-                if let Some(origin) = self.expr(*iter) {
+                let origin = self.expr(*iter);
+                if let Some(origin) = origin {
                     self.record(origin, UseKind::Op(Op::Iterate), *iter);
                 }
-                self.bind(*pat, None, *iter);
+                self.bind_each(*pat, origin, *iter);
                 self.drop_expr(*body);
                 None
             }

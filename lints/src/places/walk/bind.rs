@@ -31,6 +31,20 @@ impl Walker<'_> {
         }
     }
 
+    /// Binds a pattern to one entry after the other of what an expression stands for.
+    pub(super) fn bind_each(&mut self, pat: PatId, origin: Option<Origin>, init: ExprId) {
+        let body = self.body;
+        match (&body.pat(pat).kind, origin) {
+            (PatKind::Bind { local, sub: None }, Some(origin)) if self.is_group(self.types.local(*local)) => {
+                self.home.insert(*local, self.spawned);
+                self.locals.insert(*local, Origin { entry: true, inner: true, ..origin });
+            }
+            (PatKind::Tuple(pats), Some(_)) => pats.iter().for_each(|&p| self.bind_each(p, origin, init)),
+            (PatKind::Ref(inner), Some(_)) => self.bind_each(*inner, origin, init),
+            _ => self.bind(pat, None, init),
+        }
+    }
+
     /// Binds a pattern to what an expression stands for.
     pub(super) fn bind(&mut self, pat: PatId, origin: Option<Origin>, init: ExprId) {
         let body = self.body;

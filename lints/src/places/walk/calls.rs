@@ -111,14 +111,14 @@ impl Walker<'_> {
             }
             Callee::Fn(def) => {
                 self.pass(def, args, &origins, 0);
-                self.ret_of(def, id)
+                self.ret_of(def, id, &Self::given(&origins, args))
             }
             Callee::Virtual(def) => {
                 self.pass(def, args, &origins, 0);
                 for &implementor in self.program.decls.implementors.get(&def).into_iter().flatten() {
                     self.pass(implementor, args, &origins, 0);
                 }
-                self.ret_of(def, id)
+                self.ret_of(def, id, &Self::given(&origins, args))
             }
             Callee::Ctor(def) => {
                 self.made(id, false);
@@ -204,8 +204,30 @@ impl Walker<'_> {
         }
     }
 
-    fn ret_of(&self, def: DefId, call: ExprId) -> Option<Origin> {
-        self.is_place(self.types.expr(call)).then_some(Origin::of(PlaceKey::Ret(def)))
+    /// What a call of a workspace function yields. What one gives that is for anything (`fn locked<T>(_: &Mutex<T>)`) is
+    /// another place for each caller: what it was given, if it still is that.
+    fn ret_of(&self, def: DefId, call: ExprId, given: &[(Option<Origin>, ExprId)]) -> Option<Origin> {
+        let ty = self.types.expr(call);
+        if !self.is_place(ty) {
+            return None;
+        }
+        let declared = self.program.decls.sigs.get(&def).map_or(Ty::UNKNOWN, |sig| sig.ret);
+        let core = shape(&self.program.knowledge, declared).map_or(declared, |s| s.core);
+        let for_anything = match core.kind() {
+            TyKind::Param(_) => true,
+            TyKind::Adt(..) => core.has_params(),
+            _ => false,
+        };
+        if !for_anything {
+            return Some(Origin::of(PlaceKey::Ret(def)));
+        }
+        let same = |arg: ExprId| self.same_core(self.types.expr(arg), ty);
+        given.iter().find(|&&(origin, arg)| origin.is_some_and(|o| !o.entry) && same(arg)).and_then(|g| g.0)
+    }
+
+    /// What a call is given, with where each stands.
+    fn given(origins: &[Option<Origin>], args: &[ExprId]) -> Vec<(Option<Origin>, ExprId)> {
+        origins.iter().copied().zip(args.iter().copied()).collect()
     }
 
     pub(super) fn method(&mut self, id: ExprId, recv: ExprId, name: Name, args: &[ExprId]) -> Option<Origin> {
@@ -262,7 +284,9 @@ impl Walker<'_> {
                         self.pass(implementor, args, &origins, 1);
                     }
                 }
-                self.ret_of(def, id)
+                let mut given = Self::given(&origins, args);
+                given.insert(0, (origin, recv));
+                self.ret_of(def, id, &given)
             }
             Callee::Ctor(_) | Callee::Value | Callee::Unknown => {
                 for given in origins.into_iter().flatten().chain(origin) {
@@ -296,13 +320,14 @@ impl Walker<'_> {
             self.record(inner, UseKind::Emptied, id);
         }
         // `unwrap`, `as_mut`: still the same.
-        (op.is_none() && self.is_bare(self.types.expr(id))).then_some(inner)
+        (op.is_none() && self.is_group(self.types.expr(id))).then_some(inner)
     }
 
-    /// Whether a type is a collection that nobody else has: no lock, handle or cell around it.
-    fn is_bare(&self, ty: Ty) -> bool {
+    /// Whether a type is a collection that nobody else has, no lock, handle or cell around it: if entries are such, what
+    /// lies under a key goes or stays with it.
+    pub(super) fn is_group(&self, ty: Ty) -> bool {
         shape(&self.program.knowledge, ty).is_some_and(|s| {
-            s.container.is_some() && s.lock.is_none() && !s.handle && !s.cell && !s.concurrent
+            (s.container.is_some() || s.concurrent) && s.lock.is_none() && !s.handle && !s.cell
         })
     }
 
@@ -361,8 +386,9 @@ impl Walker<'_> {
             && on.is_some_and(|i| i.container.is_some() || i.concurrent_map || i.bounded)
         {
             self.record(origin, UseKind::Op(op), id);
-            let inner = op == Op::GetMut && self.is_bare(ty);
-            return (inner || op == Op::Entry).then_some(Origin { entry: true, inner, ..origin });
+            let inner = matches!(op, Op::Get | Op::GetMut) && self.is_group(ty);
+            let entry = inner || matches!(op, Op::Entry | Op::Iterate | Op::IterateMut);
+            return entry.then_some(Origin { entry, inner, ..origin });
         }
         if matches!(callee, Callee::Ext(p) if p.as_str() == "std::option::Option::take" || p.as_str() == "std::cell::RefCell::take" || p.as_str() == "std::cell::RefCell::replace")
         {

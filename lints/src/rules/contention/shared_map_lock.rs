@@ -47,7 +47,7 @@ use super::map_wrapper::Wrappers;
 use super::stripes::Stripes;
 use crate::Analysis;
 use crate::finding::{Applicability, Confidence, Finding, Level, Severity};
-use crate::hir::{FieldDecl, ItemKind, SelfParam, TypeRef};
+use crate::hir::{ExprKind, FieldDecl, ItemKind, SelfParam, TypeRef};
 use crate::knowledge::{Container, LockKind, Op};
 use crate::places::{PlaceKey, Shape, Use, UseKind, shape};
 use crate::program::{DefId, DefKind, ModIx, Program};
@@ -261,7 +261,7 @@ fn judge(
         production.iter().copied().filter(|u| matches!(u.kind, UseKind::Acquire(_))).collect();
     let is_static = matches!(place, PlaceKey::Static(_));
     let is_local = matches!(place, PlaceKey::Local(..));
-    let through_shared = acquires.iter().any(|u| !exclusive_self(program, u));
+    let through_shared = acquires.iter().any(|u| !exclusive_self(cx, u));
     if !shape.handle && !is_static && !is_local && !through_shared {
         return None;
     }
@@ -394,10 +394,31 @@ fn call_name(program: &Program, one: &Use, whole: crate::source::Span) -> crate:
     }
 }
 
-/// Whether an acquisition happens in a method that has its `self` for itself anyway.
-fn exclusive_self(program: &Program, one: &Use) -> bool {
+/// Whether an acquisition happens in a method that has its `self`, and with it the lock, for itself anyway.
+fn exclusive_self(cx: &Analysis, one: &Use) -> bool {
+    let program = &cx.program;
     let owner = program.body_info(one.body).owner;
     program.fn_item(owner).is_some_and(|f| matches!(f.self_param, Some(SelfParam::RefMut | SelfParam::Value)))
+        && !through_handle(cx, one)
+}
+
+/// Whether the way to a lock goes through a handle that others may have too (`self.store.map` with an `Arc<Store>`).
+fn through_handle(cx: &Analysis, one: &Use) -> bool {
+    let types = &cx.types[one.body.0 as usize];
+    let body = cx.program.body(one.body);
+    let mut id = one.expr;
+    loop {
+        id = match &body.expr(id).kind {
+            ExprKind::Method { recv: e, .. }
+            | ExprKind::Field { base: e, .. }
+            | ExprKind::Ref { expr: e, .. }
+            | ExprKind::Deref(e) => *e,
+            _ => return false,
+        };
+        if cx.program.knowledge.of(types.expr(id).peel_refs()).is_some_and(|info| info.shared) {
+            return true;
+        }
+    }
 }
 
 fn writes_to(op: Op) -> bool {
