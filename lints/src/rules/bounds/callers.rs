@@ -2,6 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::scopes::loop_around;
 use crate::Analysis;
 use crate::flow::UnitKind;
 use crate::hir::{ExprId, ItemKind, SelfParam, Visibility};
@@ -65,6 +66,26 @@ impl Callers {
             || program.fn_item(function).is_none()
             || self.of.contains_key(&function)
             || map_alias::is_named_elsewhere(cx, item.name)
+    }
+
+    pub(super) fn is_main(&self, program: &Program, function: DefId) -> bool {
+        let def = program.def(function);
+        def.name.as_str() == "main" && def.parent.is_none()
+    }
+
+    /// `main`, or called by nothing but what runs once itself, and not in a loop.
+    pub(super) fn runs_once(&self, cx: &Analysis, function: DefId, depth: u32) -> bool {
+        if self.is_main(&cx.program, function) {
+            return true;
+        }
+        let Some(depth) = depth.checked_sub(1) else { return false };
+        let sites = self.sites(function);
+        let once = |s: &Site| {
+            s.caller != function
+                && loop_around(cx, s.body, s.call).is_none()
+                && self.runs_once(cx, s.caller, depth)
+        };
+        !sites.is_empty() && sites.iter().all(once)
     }
 
     /// A function that makes a value, or one that only such functions call: what it inserts is there from the start.

@@ -1,5 +1,6 @@
 //! What grows without end.
 
+mod building;
 mod callers;
 mod lifetimes;
 mod scopes;

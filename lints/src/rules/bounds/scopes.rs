@@ -32,6 +32,8 @@ pub(super) struct Scopes<'a> {
 enum End {
     /// In something that is there as long as the program.
     Stays,
+    /// With code that is not seen, which a constructor offers it.
+    Offered,
     /// Nobody can say.
     Unknown,
     /// With the call that made it.
@@ -45,13 +47,14 @@ impl<'a> Scopes<'a> {
         owners: &'a Owners,
         callers: &'a Callers,
         def: DefId,
+        shrinks: &mut dyn FnMut(PlaceKey) -> bool,
     ) -> bool {
         let mut scopes = Scopes { cx, program: &cx.program, owners, callers, holders: vec![def] };
-        scopes.find_holders() && scopes.ends_with_a_call(def)
+        scopes.find_holders(shrinks) && scopes.ends_with_a_call(def)
     }
 
-    /// Follows who holds the type; `false` if that is a static.
-    fn find_holders(&mut self) -> bool {
+    /// Follows who holds the type; `false` if that is a static. An entry of what loses entries goes again.
+    fn find_holders(&mut self, shrinks: &mut dyn FnMut(PlaceKey) -> bool) -> bool {
         let mut next = 0;
         while let Some(&holder) = self.holders.get(next) {
             next += 1;
@@ -60,6 +63,7 @@ impl<'a> Scopes<'a> {
                     Kept::Always => return false,
                     Kept::Passing => continue,
                     Kept::Part(owner) => owner,
+                    Kept::Entry(place) if shrinks(place) => continue,
                     Kept::Entry(PlaceKey::Field(owner, _)) => match self.program.def(owner) {
                         variant if matches!(variant.kind, DefKind::Variant(_)) => {
                             variant.parent.unwrap_or(owner)
@@ -84,7 +88,7 @@ impl<'a> Scopes<'a> {
             .map(|birth| (birth.body, birth.expr));
         let mut seen = FxHashSet::default();
         let mut work: Vec<(BodyIx, ExprId)> = births.collect();
-        let mut of_a_call = false;
+        let (mut of_calls, mut offered) = (0, 0);
         while let Some((body, at)) = work.pop() {
             let function = self.program.body_info(body).owner;
             if self.program.def(function).in_test {
@@ -106,11 +110,13 @@ impl<'a> Scopes<'a> {
             };
             match end {
                 End::Stays => return false,
+                End::Offered => offered += 1,
                 End::Unknown => {}
-                End::Call => of_a_call = true,
+                End::Call => of_calls += 1,
             }
         }
-        of_a_call
+        // One use inside says little of a type that a library offers in more ways than that.
+        of_calls > offered
     }
 
     /// Whether a call makes a value of whatever type implements a trait (`S::open()`): what becomes of that says nothing of
@@ -145,22 +151,23 @@ impl<'a> Scopes<'a> {
         // It may be put into what the function is given, or into a collection.
         let given =
             self.program.decls.sigs.get(&function).is_some_and(|s| s.params.iter().any(|&p| self.holds(p)));
+        let once = self.callers.runs_once(self.cx, function, DEPTH);
         if given || self.hands_on(ix) {
-            return End::Unknown;
+            // What a set-up hands on is there for as long as the program runs.
+            return if once { End::Stays } else { End::Unknown };
         }
-        let once = self.is_main(function) || self.runs_once(function, DEPTH);
-        if let Some(turn) = self.loop_around(ix, at) {
+        if let Some(turn) = loop_around(self.cx, ix, at) {
             // What runs once goes round for each entry of a configuration, or for each request.
             let request = !once || waits(body, turn);
             return if request && !self.spawns(ix, turn) { End::Call } else { End::Unknown };
         }
-        if self.serves(ix) || self.is_main(function) {
+        if self.serves(ix) || self.callers.is_main(&self.cx.program, function) {
             return End::Stays;
         }
         if once {
             return End::Unknown;
         }
-        if self.spawns(ix, body.root) && !self.joins(ix) {
+        if self.spawns(ix, body.root) && !self.scopes_threads(ix) {
             return End::Unknown;
         }
         let ret = self.program.decls.sigs.get(&function).map_or(Ty::UNKNOWN, |s| s.ret);
@@ -169,19 +176,22 @@ impl<'a> Scopes<'a> {
         if receiver && answers(ret) || self.is_plain(ret) {
             return End::Call;
         }
-        let often = |site: &Site| self.loop_around(site.body, site.call).is_some();
+        let often = |site: &Site| loop_around(self.cx, site.body, site.call).is_some();
         if self.callers.sites(function).iter().any(often) { End::Call } else { End::Unknown }
     }
 
     /// A value that a function returns to code that is not seen: made for a call if that is asked of something that has
     /// state of its own and lives on (`db.begin()`), unless it is a connection, which may live as long.
     fn end_outside(&self, function: DefId) -> End {
-        let by_reference =
-            self.program.fn_item(function).is_some_and(|f| f.self_param == Some(SelfParam::Ref));
+        let Some(f) = self.program.fn_item(function) else { return End::Unknown };
+        if f.self_param.is_none() {
+            let seen = self.callers.reached(self.cx, function);
+            return if seen { End::Offered } else { End::Unknown };
+        }
         let parent = self.program.def(function).parent;
         let asked = parent.and_then(|p| self.program.decls.impl_self.get(&p)).map(|ty| ty.kind());
         let Some(TyKind::Adt(asked, _)) = asked else { return End::Unknown };
-        if !by_reference || self.holders.contains(asked) {
+        if f.self_param != Some(SelfParam::Ref) || self.holders.contains(asked) {
             return End::Unknown;
         }
         let kb = &self.program.knowledge;
@@ -227,74 +237,29 @@ impl<'a> Scopes<'a> {
         false
     }
 
-    fn is_main(&self, function: DefId) -> bool {
-        let def = self.program.def(function);
-        def.name.as_str() == "main" && def.parent.is_none()
-    }
-
-    /// Called by nothing but what runs once itself, and not in a loop.
-    fn runs_once(&self, function: DefId, depth: u32) -> bool {
-        let Some(depth) = depth.checked_sub(1) else { return false };
-        let sites = self.callers.sites(function);
-        let once = |s: &Site| {
-            s.caller != function
-                && self.loop_around(s.body, s.call).is_none()
-                && (self.is_main(s.caller) || self.runs_once(s.caller, depth))
-        };
-        !sites.is_empty() && sites.iter().all(once)
-    }
-
-    /// The innermost loop, or closure that runs many times, around an expression.
-    fn loop_around(&self, ix: BodyIx, at: ExprId) -> Option<ExprId> {
-        let body = self.program.body(ix);
-        let types = &self.cx.types[ix.0 as usize];
-        let mut around = None;
-        let mut size = usize::MAX;
-        let mut consider = |root: ExprId, name: ExprId| {
-            let (mut holds, mut count) = (false, 0);
-            for_each_below(body, root, &mut |id| {
-                holds |= id == at;
-                count += 1;
-                true
-            });
-            if holds && count < size {
-                (around, size) = (Some(name), count);
-            }
-        };
-        for (index, expr) in body.exprs.iter().enumerate() {
-            let id = ExprId(index as u32);
-            match &expr.kind {
-                ExprKind::Loop { body: turn, .. }
-                | ExprKind::While { body: turn, .. }
-                | ExprKind::For { body: turn, .. } => consider(*turn, id),
-                ExprKind::Method { args, .. } | ExprKind::Call { args, .. } => {
-                    let Callee::Ext(path) = types.callee(id) else { continue };
-                    let looped = self.program.knowledge.callee(path).map(|f| f.tags.closure);
-                    if looped == Some(ClosureUse::Loop) {
-                        args.iter().for_each(|&arg| consider(arg, arg));
-                    }
-                }
-                _ => {}
-            }
-        }
-        around
-    }
-
     /// Whether code below `root` gives something to another thread or task.
     fn spawns(&self, ix: BodyIx, root: ExprId) -> bool {
-        self.calls(ix, root, &mut |callee| match callee {
+        let types = &self.cx.types[ix.0 as usize];
+        // A function of the workspace may spawn what it is given.
+        let goes_along = |arg: ExprId| {
+            let ty = types.expr(arg);
+            matches!(ty.kind(), TyKind::Closure(..) | TyKind::Future(_)) || self.holds(ty)
+        };
+        self.calls(ix, root, &mut |callee, args| match callee {
             Callee::Ext(path) => self
                 .program
                 .knowledge
                 .callee(path)
                 .is_some_and(|f| f.tags.closure == ClosureUse::Spawn || f.tags.spawns_future),
-            Callee::Fn(def) => self.program.def(def).name.as_str().starts_with("spawn"),
+            Callee::Fn(def) => args.iter().enumerate().any(|(i, &arg)| {
+                self.cx.uses.spawning.contains(&PlaceKey::Param(def, i as u32)) && goes_along(arg)
+            }),
             _ => false,
         })
     }
 
-    /// Whether a body puts what may hold the value into a collection, or gives it away where its type is not told any more:
-    /// to code that is not seen, or that takes whatever implements a trait.
+    /// Whether a body puts what may hold the value where something else keeps it, or gives it away where its type is not
+    /// told any more: to code that is not seen, in a closure or not, or that takes whatever implements a trait.
     fn hands_on(&self, ix: BodyIx) -> bool {
         let body = self.program.body(ix);
         let types = &self.cx.types[ix.0 as usize];
@@ -302,9 +267,14 @@ impl<'a> Scopes<'a> {
             let (args, shift) = match &expr.kind {
                 ExprKind::Method { args, .. } => (args, 1),
                 ExprKind::Call { args, .. } => (args, 0),
+                ExprKind::Assign { lhs, rhs } => {
+                    let kept = !matches!(body.expr(*lhs).kind, ExprKind::Local(_));
+                    return kept && self.holds(types.expr(*rhs));
+                }
                 _ => return false,
             };
             let given = || args.iter().map(|&arg| types.expr(arg)).enumerate();
+            let captured = || args.iter().any(|&arg| self.captures(ix, arg));
             let outside = match types.callee(ExprId(index as u32)) {
                 Callee::Fn(def) | Callee::Virtual(def) => {
                     let params = self.program.decls.sigs.get(&def).map_or(&[][..], |sig| &sig.params[..]);
@@ -312,35 +282,66 @@ impl<'a> Scopes<'a> {
                     return given().any(|(i, ty)| any_type(i) && !is_lent(ty) && self.holds(ty));
                 }
                 Callee::Ext(path) => self.program.knowledge.callee(path),
-                Callee::Unknown => None,
-                Callee::Ctor(_) | Callee::Value => return false,
+                Callee::Unknown | Callee::Value => None,
+                Callee::Ctor(_) => return false,
             };
             let collects = outside.is_some_and(|f| matches!(f.tags.op, Some(Op::Insert | Op::Entry)));
             // `let (first, second) = make(..)`, put into a map.
             let unknown = |ty: Ty| collects && ty.is_unknown();
             (collects || outside.is_none())
-                && given().any(|(_, ty)| unknown(ty) || !is_lent(ty) && self.holds(ty))
+                && (given().any(|(_, ty)| unknown(ty) || !is_lent(ty) && self.holds(ty)) || captured())
         })
     }
 
-    /// Whether a body waits for all that it has spawned, and not for who serves until the end.
-    fn joins(&self, ix: BodyIx) -> bool {
-        let joins = |callee: Callee| match callee {
-            Callee::Ext(path) => {
-                matches!(last(path.as_str()), "join" | "join_next" | "join_all" | "try_join_all" | "scope")
-            }
-            _ => false,
-        };
-        self.calls(ix, self.program.body(ix).root, &mut { joins })
+    /// Whether a closure or block takes along what may hold the value.
+    fn captures(&self, ix: BodyIx, mut arg: ExprId) -> bool {
+        let body = self.program.body(ix);
+        // `Box::new(move |event| ..)`
+        while let ExprKind::Call { args, .. } = &body.expr(arg).kind
+            && let [inner] = args[..]
+        {
+            arg = inner;
+        }
+        let around = body.expr(arg).span;
+        let mut found = false;
+        if matches!(body.expr(arg).kind, ExprKind::Closure(_) | ExprKind::Block(_)) {
+            for_each_below(body, arg, &mut |id| {
+                found |= match body.expr(id).kind {
+                    ExprKind::Local(local) => {
+                        !around.contains(body.local(local).span)
+                            && self.holds(self.cx.types[ix.0 as usize].local(local))
+                    }
+                    _ => false,
+                };
+                !found
+            });
+        }
+        found
     }
 
-    fn calls(&self, ix: BodyIx, root: ExprId, wanted: &mut dyn FnMut(Callee) -> bool) -> bool {
+    /// Whether what a body spawns ends within a call (`thread::scope`). One that joins what it has spawned may as well be a
+    /// server until its end.
+    fn scopes_threads(&self, ix: BodyIx) -> bool {
+        let scopes = |callee: Callee, _: &[ExprId]| match callee {
+            Callee::Ext(path) => matches!(last(path.as_str()), "scope" | "in_place_scope"),
+            _ => false,
+        };
+        self.calls(ix, self.program.body(ix).root, &mut { scopes })
+    }
+
+    /// Whether a call below `root` is wanted, by its callee and what it is given, a receiver first.
+    fn calls(&self, ix: BodyIx, root: ExprId, wanted: &mut dyn FnMut(Callee, &[ExprId]) -> bool) -> bool {
         let body = self.program.body(ix);
         let types = &self.cx.types[ix.0 as usize];
         let mut found = false;
         for_each_below(body, root, &mut |id| {
-            if matches!(body.expr(id).kind, ExprKind::Method { .. } | ExprKind::Call { .. }) {
-                found |= wanted(types.callee(id));
+            match &body.expr(id).kind {
+                ExprKind::Method { recv, args, .. } => {
+                    let all: Vec<ExprId> = std::iter::once(*recv).chain(args.iter().copied()).collect();
+                    found |= wanted(types.callee(id), &all);
+                }
+                ExprKind::Call { args, .. } => found |= wanted(types.callee(id), args),
+                _ => {}
             }
             !found
         });
@@ -353,6 +354,7 @@ impl<'a> Scopes<'a> {
         body.exprs.iter().any(|e| match &e.kind {
             ExprKind::Loop { body: turn, .. } => waits(body, *turn),
             ExprKind::While { cond, body: turn, .. } => waits(body, *cond) || waits(body, *turn),
+            ExprKind::For { iter, .. } => waits(body, *iter),
             _ => false,
         })
     }
@@ -368,6 +370,42 @@ impl<'a> Scopes<'a> {
         };
         answers(ty) && !ty.any(&mut |t| hides(t))
     }
+}
+
+/// The innermost loop, or closure that runs many times, around an expression.
+pub(super) fn loop_around(cx: &Analysis, ix: BodyIx, at: ExprId) -> Option<ExprId> {
+    let body = cx.program.body(ix);
+    let types = &cx.types[ix.0 as usize];
+    let mut around = None;
+    let mut size = usize::MAX;
+    let mut consider = |root: ExprId, name: ExprId| {
+        let (mut holds, mut count) = (false, 0);
+        for_each_below(body, root, &mut |id| {
+            holds |= id == at;
+            count += 1;
+            true
+        });
+        if holds && count < size {
+            (around, size) = (Some(name), count);
+        }
+    };
+    for (index, expr) in body.exprs.iter().enumerate() {
+        let id = ExprId(index as u32);
+        match &expr.kind {
+            ExprKind::Loop { body: turn, .. }
+            | ExprKind::While { body: turn, .. }
+            | ExprKind::For { body: turn, .. } => consider(*turn, id),
+            ExprKind::Method { args, .. } | ExprKind::Call { args, .. } => {
+                let Callee::Ext(path) = types.callee(id) else { continue };
+                let looped = cx.program.knowledge.callee(path).map(|f| f.tags.closure);
+                if looped == Some(ClosureUse::Loop) {
+                    args.iter().for_each(|&arg| consider(arg, arg));
+                }
+            }
+            _ => {}
+        }
+    }
+    around
 }
 
 /// The traits that a type implements by an impl that is written out.
@@ -408,14 +446,22 @@ fn is_task(ty: Ty) -> bool {
 }
 
 /// Whether code waits for whoever comes next: a message, a connection, a tick.
-fn waits(body: &Body, root: ExprId) -> bool {
+pub(super) fn waits(body: &Body, root: ExprId) -> bool {
     let mut found = false;
     for_each_below(body, root, &mut |id| {
         found |= match &body.expr(id).kind {
             ExprKind::Method { name, .. } => {
                 matches!(
                     name.as_str(),
-                    "recv" | "recv_many" | "accept" | "tick" | "changed" | "notified" | "sleep"
+                    "recv"
+                        | "recv_many"
+                        | "accept"
+                        | "incoming"
+                        | "lines"
+                        | "tick"
+                        | "changed"
+                        | "notified"
+                        | "sleep"
                 )
             }
             ExprKind::Call { callee, .. } => match &body.expr(*callee).kind {

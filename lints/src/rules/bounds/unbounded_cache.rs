@@ -21,8 +21,8 @@
 //!
 //! ## Not reported
 //!
-//! Maps keyed by a closed set (an enum, `TypeId`, a status code, `&'static str`), filled only while a value is built,
-//! always under one constant key, in a crate of procedural macros, owned by a value that is made for one call (a query's context, shared or not), is replaced by a fresh one, or is itself an entry that goes (a
+//! Maps keyed by a closed set (an enum, `TypeId`, a status code, `&'static str`), filled only while a value is built or
+//! is still a local of whoever builds it, always under one constant key, in a crate of procedural macros, owned by a value that is made for one call (a query's context, shared or not), is replaced by a fresh one, or is itself an entry that goes (a
 //! bucket of an hour, a room's state), bounded by a length check, or from which any code outside tests removes entries. Where the map
 //! is handed to code that cannot be seen, nothing is said.
 //!
@@ -41,12 +41,13 @@ use crate::hir::{ExprKind, ItemKind, PatKind, Stmt};
 use crate::infer::Callee;
 use crate::knowledge::{Container, Op};
 use crate::places::{PlaceKey, Shape, Use, UseKind, opened, shape};
-use crate::program::{BodyIx, DefId, DefKind, Program, Res};
+use crate::program::{DefId, DefKind, Program, Res};
 use crate::rule::{Group, Rule};
 use crate::rules::contention::shared_map_lock::last;
 use crate::source::Location;
 use crate::ty::{Ty, TyKind};
 
+use super::building::Building;
 use super::callers::Callers;
 use super::lifetimes::{Lifetimes, Owners};
 use super::scopes::Scopes;
@@ -80,7 +81,8 @@ fn check(cx: &Analysis, out: &mut Vec<Finding>) {
         match (def.kind, &program.item(id).kind) {
             (DefKind::Struct, ItemKind::Struct(s)) => {
                 // What a value holds goes when the value is replaced.
-                if cx.uses.replaced.iter().any(|&(def, body)| def == id && !at_the_end(program, body)) {
+                let stays = |body| at_the_end(cx, &callers, program.body_info(body).owner, CLEAR_DEPTH);
+                if cx.uses.replaced.iter().any(|&(def, body)| def == id && !stays(body)) {
                     continue;
                 }
                 for field in s.fields.iter().filter(|f| !f.cfg_test) {
@@ -105,9 +107,10 @@ fn check(cx: &Analysis, out: &mut Vec<Finding>) {
                     judge(cx, &callers, &candidate, &mut found);
                     // Nor what goes with the call that it was made for.
                     if found.len() > before {
+                        let mut shrinks = |place| shrinks(cx, &callers, place);
                         let passing = *of_one_call
                             .entry(id)
-                            .or_insert_with(|| Scopes::of_one_call(cx, &owners, &callers, id));
+                            .or_insert_with(|| Scopes::of_one_call(cx, &owners, &callers, id, &mut shrinks));
                         if passing {
                             found.truncate(before);
                         }
@@ -176,6 +179,7 @@ fn judge(cx: &Analysis, callers: &Callers, candidate: &Candidate, out: &mut Vec<
         if matches!(one.kind, UseKind::Op(Op::Insert | Op::Entry))
             && !callers.at_start(program, program.body_info(one.body).owner)
             && !constant_key(cx, one)
+            && (shared || !Building::only(cx, callers, one))
         {
             grows.push(one);
         }
@@ -252,7 +256,7 @@ fn shrinks(cx: &Analysis, callers: &Callers, place: PlaceKey) -> bool {
             UseKind::Escape => true,
             UseKind::Op(Op::Remove) => reached(),
             UseKind::Op(Op::Clear) | UseKind::Assign | UseKind::Take => {
-                !at_the_end(program, one.body) && reached()
+                !at_the_end(cx, callers, program.body_info(one.body).owner, CLEAR_DEPTH) && reached()
             }
             _ => false,
         }
@@ -362,11 +366,24 @@ fn refuses_what_is_there(program: &Program, one: &Use) -> bool {
     })
 }
 
-/// Emptied where nothing goes on afterwards: that bounds nothing.
-fn at_the_end(program: &Program, body: BodyIx) -> bool {
-    let owner = program.body_info(body).owner;
-    let name = program.def(owner).name.as_str();
-    ["clear", "reset", "shutdown", "close", "stop", "drop", "destroy", "teardown"]
-        .iter()
-        .any(|w| name == *w || name.starts_with(&format!("{w}_")) || name.ends_with(&format!("_{w}")))
+/// Emptied where nothing goes on afterwards, or only when somebody asks for it: that bounds nothing. A `clear` that
+/// something else calls on its way (`commit`) does.
+fn at_the_end(cx: &Analysis, callers: &Callers, function: DefId, depth: u32) -> bool {
+    const WORDS: [&str; 9] =
+        ["clear", "reset", "restart", "shutdown", "close", "stop", "drop", "destroy", "teardown"];
+    let name = cx.program.def(function).name.as_str();
+    let named = match depth {
+        CLEAR_DEPTH => WORDS
+            .iter()
+            .any(|w| name == *w || name.starts_with(&format!("{w}_")) || name.ends_with(&format!("_{w}"))),
+        // `handle_clear_cache`
+        _ => name.split('_').any(|part| WORDS.contains(&part)),
+    };
+    let Some(depth) = depth.checked_sub(1) else { return true };
+    let elsewhere = |caller: DefId| caller != function && !at_the_end(cx, callers, caller, depth);
+    let by_itself = ["clear", "reset"].iter().any(|w| name.split('_').any(|part| part == *w));
+    named && !(by_itself && callers.sites(function).iter().any(|site| elsewhere(site.caller)))
 }
+
+/// How far up callers are asked whether they only clear as well.
+const CLEAR_DEPTH: u32 = 3;
