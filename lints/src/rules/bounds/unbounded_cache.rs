@@ -28,7 +28,7 @@
 //!
 //! ## Known limits
 //!
-//! `clear()` in a function named for reset or shutdown does not count as a bound. Whether keys come from requests or from
+//! `clear()` in a function named for reset or shutdown does not count as a bound, unless something else calls that on its way (`commit`). Whether keys come from requests or from
 //! configuration is judged by how the map is filled; a registry filled from outside is low confidence. Which values are made for
 //! one call each is judged by where they are made and who holds them; what a library hands out to code that is not seen
 //! counts so where a value with state of its own makes it (`db.begin()`).

@@ -28,7 +28,7 @@
 //!
 //! Orders that a common exclusive lock serialises, second acquisitions by `try_lock`, orders seen only in tests, functions
 //! that compare before they choose which to lock first, or that all callers give the same two things for the same two
-//! parameters. Rings of reads alone count only where each lock is written too.
+//! parameters. Where a thread reads what the next only wants to read, a ring counts only if somebody writes that lock too.
 //!
 //! ## Known limits
 //!
@@ -313,9 +313,9 @@ fn components(nodes: &[Class], edges: &Edges<'_>) -> Vec<Vec<Class>> {
 /// The site that stands for an edge: least guarded by others, surest, nearest.
 fn best<'s, 'a>(sites: &'s [Site<'a>]) -> Option<&'s Site<'a>> {
     let reads = |s: &Site<'_>| u8::from(!s.first_exclusive) + u8::from(!s.second_exclusive);
-    sites.iter().min_by_key(|s| {
-        (s.crosses, s.gates.len(), s.effect.maybe, reads(s), s.effect.distance, location(s))
-    })
+    sites
+        .iter()
+        .min_by_key(|s| (s.crosses, s.gates.len(), s.effect.maybe, reads(s), s.effect.distance, location(s)))
 }
 
 /// Edges that lead from a lock back to it, each with the site that stands for it.
