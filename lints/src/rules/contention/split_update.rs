@@ -33,6 +33,8 @@ pub(super) fn check(unit: Unit<'_>, out: &mut Vec<Finding>) {
         return;
     }
     let body = unit.a.program.body(unit.body);
+    // One look, several changes (the steps of a state machine): one finding.
+    let mut told: Vec<(u32, Split, Finding)> = Vec::new();
     for &second in &guards {
         let Some(site) = second.lock.site.filter(|_| second.lock.mode.exclusive) else { continue };
         let first = guards
@@ -40,10 +42,16 @@ pub(super) fn check(unit: Unit<'_>, out: &mut Vec<Finding>) {
             .filter(|g| g.ix != second.ix && same_place(unit, **g, second) && before(unit, **g, second))
             .filter(|g| !overlap(unit, g.ix, site) && !gated(unit, **g, second))
             .find_map(|&g| Some((g, depends(unit, body, g, second)?)));
-        if let Some((first, split)) = first {
-            out.push(report(unit, first, second, split));
+        let Some((first, split)) = first else { continue };
+        match told.iter_mut().find(|t| t.0 == first.ix && t.1 == split) {
+            Some((_, _, finding)) => {
+                let label = "and here".to_owned();
+                finding.related.push(Related { at: unit.acquired_at(second), label });
+            }
+            None => told.push((first.ix, split, report(unit, first, second, split))),
         }
     }
+    out.extend(told.into_iter().map(|t| t.2));
 }
 
 /// `&mut self`: nobody else is there.
@@ -136,7 +144,9 @@ fn depends(unit: Unit<'_>, body: &Body, first: Guard<'_>, second: Guard<'_>) -> 
         return None;
     }
     let read = paths_read(unit, body, first);
-    for act in &acts {
+    // What a function makes with all of it at hand is no value that was there: `insert(name, build(&*registry.read()))`.
+    let lent = is_lent(unit, body, first);
+    for act in acts.iter().filter(|act| !(act.inserts && lent)) {
         // A part that was read and the whole that is replaced are not the same value.
         let same = act.inserts || act.target.is_none_or(|t| depth(body, t) >= read_depth(unit, body, first));
         if act.overwrites
@@ -306,6 +316,28 @@ fn paths_read(unit: Unit<'_>, body: &Body, guard: Guard<'_>) -> Vec<Vec<Name>> {
         ) && !inner.contains(id)
     };
     ids().filter(whole).filter(|&id| unit.derives(guard, id)).map(|id| path_in(body, id, guard)).collect()
+}
+
+/// Whether a guard without a name lends the whole to a function.
+fn is_lent(unit: Unit<'_>, body: &Body, guard: Guard<'_>) -> bool {
+    let types = &unit.a.types[unit.body.0 as usize];
+    let whole = |arg: ExprId| {
+        let ExprKind::Ref { expr: mut id, .. } = body.expr(arg).kind else { return false };
+        while Some(id) != guard.lock.site {
+            id = match body.expr(id).kind {
+                ExprKind::Deref(e) | ExprKind::Try(e) | ExprKind::Await(e) => e,
+                // `unwrap()` of a guard is the guard.
+                ExprKind::Method { recv, .. } if unit.cx().facts.holds_guard(types.expr(id)) => recv,
+                _ => return false,
+            };
+        }
+        true
+    };
+    guard.flow.locals.is_empty()
+        && body.exprs.iter().any(|expr| match &expr.kind {
+            ExprKind::Call { args, .. } | ExprKind::Method { args, .. } => args.iter().any(|&arg| whole(arg)),
+            _ => false,
+        })
 }
 
 /// Whether one of the paths is a part of the other.
