@@ -7,6 +7,8 @@ mod measure;
 mod peer;
 #[cfg(feature = "peers")]
 mod peers;
+#[cfg(feature = "rocksdb")]
+mod rocks;
 mod runs_only;
 mod uncork;
 mod workload;
@@ -27,8 +29,8 @@ const DATABASES: &[(&str, Open)] = &[
     ("fjall", peers::fjall),
     #[cfg(feature = "peers")]
     ("lmdb", peers::lmdb),
-    #[cfg(feature = "peers")]
-    ("rocksdb", peers::rocksdb),
+    #[cfg(feature = "rocksdb")]
+    ("rocksdb", rocks::open),
     #[cfg(feature = "peers")]
     ("sled", peers::sled),
     ("runs", runs_only::open),
