@@ -43,9 +43,9 @@ impl Budget {
         (total / 64) as usize
     }
 
-    /// Bytes for memtables: blocks already held are not given up for them.
+    /// Bytes for memtables: blocks already held are not given up for them, nor are flushes and merges broken off.
     fn memtables(&self) -> usize {
-        let rest = self.total / 32 * 29;
+        let rest = self.total - (self.total / 32 * 3).max(self.pool.work().bytes()).min(self.total);
         rest.saturating_sub(self.pool.bytes()).clamp(self.total / 8, self.total / 4) as usize
     }
 

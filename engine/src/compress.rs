@@ -75,6 +75,11 @@ impl Compressor {
         worth_keeping(plain.len(), length).then_some(length)
     }
 
+    /// Memory the scratch buffer takes.
+    pub(crate) fn held(&self) -> usize {
+        self.scratch.capacity()
+    }
+
     /// Gives back the memory a giant value made the scratch buffer take.
     pub fn trim(&mut self) {
         if self.scratch.len() > 4 * SAMPLE {

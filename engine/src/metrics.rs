@@ -205,6 +205,8 @@ pub struct Memory {
     pub runs: u64,
     /// Recent commits kept for conflict checks.
     pub window: u64,
+    /// Buffers of flushes, merges and sorted loads, while those run.
+    pub work: u64,
     /// What all together may take.
     pub budget: u64,
 }
@@ -213,7 +215,7 @@ impl Memory {
     /// All uses together.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.memtables + self.blocks + self.runs + self.window
+        self.memtables + self.blocks + self.runs + self.window + self.work
     }
 }
 

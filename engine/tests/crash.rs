@@ -81,6 +81,12 @@ fn workload() -> Vec<Step> {
             }
         };
         steps.push(step);
+        if round == 45 {
+            // Longer than a file of the log, and soon gone.
+            for length in [70 << 10, 7] {
+                steps.push(Step::Write(vec![("a", key(7), Some(vec![45; length]))], Durability::Sync));
+            }
+        }
         if round == 60 {
             steps.push(Step::Create("c"));
             let row = ("c", key(1), Some(b"in c".to_vec()));

@@ -103,6 +103,28 @@ fn write(db: &Database, table: &Table, n: u64) {
 }
 
 #[test]
+fn a_commit_longer_than_a_segment_is_written_once_and_its_file_goes_with_the_next_flush() {
+    const LONG: usize = 8 << 20;
+    let disk = SimDisk::new(1);
+    let many = Options { memory_budget: 256 << 20, ..options() };
+    let db = Database::open_on(Arc::new(disk.clone()), "/db", many).unwrap();
+    let table = db.table("t").unwrap();
+    table.put(b"first", b"of all").unwrap();
+    let before = disk.operations();
+    table.put(b"long", &vec![7; LONG]).unwrap();
+    // The file is made and named, the commit written, all of it synced: but no zeros are written first.
+    assert!(disk.operations() - before < 20, "{} operations", disk.operations() - before);
+    assert!(db.metrics().log_file_bytes > LONG as u64, "{:?}", db.metrics());
+    db.flush().unwrap();
+    let metrics = db.metrics();
+    let log: u64 = disk.files().iter().filter(|(path, _)| path.starts_with("/db/log")).map(|(_, l)| l).sum();
+    assert!(log <= 2 * (256 << 10) && log == metrics.log_file_bytes, "{log}: {metrics:?}");
+    drop((table, db));
+    let db = Database::open_on(Arc::new(disk), "/db", options()).unwrap();
+    assert_eq!(db.table("t").unwrap().get(b"long").unwrap().unwrap().len(), LONG);
+}
+
+#[test]
 fn writers_wait_while_memtables_have_all_they_may_take() {
     let disk = Watched::new();
     let db = Database::open_on(Arc::new(disk.clone()), "/db", options()).unwrap();
@@ -201,6 +223,34 @@ fn a_sorted_load_gets_its_turn_among_busy_writers() {
         loaded.unwrap();
     });
     assert_eq!(table.range(..&2500_u64.to_be_bytes()[..]).unwrap().count(), 2500);
+}
+
+#[test]
+fn flushes_and_merges_count_while_they_run_and_all_stays_in_the_budget() {
+    const MIB: u64 = 1 << 20;
+    let options = Options { memory_budget: 16 * MIB, ..options() };
+    let db = Database::open_on(Arc::new(SimDisk::new(1)), "/db", options).unwrap();
+    let table = db.table("t").unwrap();
+    let was_seen = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            let mut round = 0;
+            while round < 3 || !was_seen.load(Ordering::Relaxed) {
+                (0..500).for_each(|n| write(&db, &table, round * 500 + n));
+                db.compact().unwrap();
+                assert!(table.iter().unwrap().count() > 0, "blocks are held besides");
+                round += 1;
+            }
+        });
+        while !writer.is_finished() {
+            let memory = db.metrics().memory;
+            assert!(memory.total() <= memory.budget, "{memory:?}");
+            // A buffer for the file, one for a block and one for its compressed form, at least.
+            was_seen.fetch_or(memory.work > 64 << 10, Ordering::Relaxed);
+            std::thread::yield_now();
+        }
+    });
+    assert_eq!(db.metrics().memory.work, 0);
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! The memory reads may use: blocks kept for good where they fit, and the cache for the rest.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::blocks::cache::BlockCache;
+use crate::blocks::gauge::Gauge;
 
 /// How run files are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,6 +27,8 @@ pub struct ReadPool {
     resident_limit: u64,
     cache: BlockCache,
     mode: ReadMode,
+    /// What flushes, merges and sorted loads hold while they run.
+    work: Arc<Gauge>,
 }
 
 impl ReadPool {
@@ -37,6 +41,7 @@ impl ReadPool {
             resident_limit: bytes - cache,
             cache: BlockCache::new(cache),
             mode,
+            work: Arc::default(),
         }
     }
 
@@ -56,6 +61,10 @@ impl ReadPool {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.resident.load(Ordering::Relaxed) + self.cache.bytes()
+    }
+
+    pub(crate) fn work(&self) -> &Arc<Gauge> {
+        &self.work
     }
 
     /// Takes `bytes` for a resident block, if there is room.

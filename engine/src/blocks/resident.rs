@@ -19,6 +19,12 @@ use parking_lot::Mutex;
 const SHORTEST: usize = 64 << 10;
 const LONGEST: usize = 256 << 10;
 
+/// What a run that holds much already takes from then on: one page of the large kind, where the system has them. Such a
+/// page takes memory as a whole, which is little beside the rest then, and half of what a read of a block far off costs is
+/// finding its page.
+const LARGE: usize = 2 << 20;
+const MUCH: usize = 8 * LARGE;
+
 /// A place for each block of a run, empty at first.
 ///
 /// # Invariant
@@ -70,9 +76,13 @@ impl Resident {
         let has_room = |chunk: &Chunk| chunk.map.len() - chunk.used >= bytes.len();
         if !maps.last().is_some_and(has_room) {
             let before: usize = maps.iter().map(|chunk| chunk.map.len()).sum();
-            let length = before.clamp(SHORTEST, LONGEST).max(bytes.len());
-            let map = MmapOptions::new().len(length).map_anon().ok()?;
-            maps.push(Chunk { map: MmapRaw::from(map), used: 0 });
+            let longest = if before < MUCH { LONGEST } else { LARGE };
+            let length = before.clamp(SHORTEST, longest).max(bytes.len());
+            let map = MmapRaw::from(MmapOptions::new().len(length).map_anon().ok()?);
+            if length >= LARGE {
+                ask_for_large_pages(&map);
+            }
+            maps.push(Chunk { map, used: 0 });
         }
         let chunk = maps.last_mut().filter(|chunk| has_room(chunk))?;
         let to = chunk.map.as_mut_ptr().wrapping_add(chunk.used);
@@ -88,6 +98,14 @@ impl Resident {
     pub(crate) fn bytes(&self) -> u64 {
         self.maps.lock().iter().map(|chunk| chunk.used as u64).sum()
     }
+}
+
+/// Only a hint: without, all is as it was.
+fn ask_for_large_pages(map: &MmapRaw) {
+    #[cfg(target_os = "linux")]
+    let _hint = map.advise(memmap2::Advice::HugePage);
+    #[cfg(not(target_os = "linux"))]
+    let _ = map;
 }
 
 impl fmt::Debug for Resident {

@@ -171,7 +171,11 @@ impl Part<'_> {
                     Some(open) => open,
                     None => {
                         let id = env.next_id.fetch_add(1, Ordering::Relaxed);
-                        writer.insert(RunWriter::create(env.storage, &env.path(id), id, &options)?)
+                        let fresh = RunWriter::create(env.storage, &env.path(id), id, &options)?;
+                        writer.insert(match job.runs().next() {
+                            Some(run) => fresh.counted(run.work()),
+                            None => fresh,
+                        })
                     }
                 };
                 open.push(version)?;

@@ -197,7 +197,8 @@ impl Load<'_> {
                 let id = self.shared.next_run.fetch_add(1, Ordering::Relaxed);
                 let options = RunOptions { base_sequence: 1, ..self.shared.options.compaction.run };
                 let writer =
-                    RunWriter::create(&self.shared.storage, &self.shared.run_path(id), id, &options)?;
+                    RunWriter::create(&self.shared.storage, &self.shared.run_path(id), id, &options)?
+                        .counted(self.shared.pool.work());
                 self.writer.insert(writer)
             }
         };

@@ -37,6 +37,7 @@ impl Core {
 
     /// The merging thread.
     pub(crate) fn compact_loop(&self) {
+        step_back();
         loop {
             let pick = |due: &mut Due| {
                 let taken = Due { compact: due.compact, stop: due.stop, ..Due::default() };
@@ -91,6 +92,12 @@ impl Core {
     pub(crate) fn flush_all(&self) -> Result<()> {
         let tables = self.shared.tables.load_full();
         tables.iter().try_for_each(|table| self.flush_table(table))?;
+        if self.shared.log.is_oversize() {
+            // As long as everything else that was just written to runs.
+            self.submit(Job::Rotate)?;
+            let upto = self.shared.manifest.lock().state().in_runs;
+            self.shared.log.release(upto)?;
+        }
         self.shared.log.trim()
     }
 
@@ -223,11 +230,19 @@ impl Core {
     }
 }
 
+/// Has the calling thread, and those it starts, yield to others when there are fewer processors than there is to do. A
+/// commit that is done must not wait to be told so until a merge has used up its turn.
+fn step_back() {
+    #[cfg(target_os = "linux")]
+    let _as_before_if_not_allowed = rustix::process::nice(5);
+}
+
 /// Writes a memtable as a run, without what nobody can see. `None`: nothing was left.
 fn write_run(shared: &Shared, memtable: &Arc<Memtable>) -> Result<Option<RunRecord>> {
     let id = shared.next_run.fetch_add(1, Ordering::Relaxed);
     let options = RunOptions { base_sequence: memtable.first(), ..shared.options.compaction.run };
-    let mut writer = RunWriter::create(&shared.storage, &shared.run_path(id), id, &options)?;
+    let mut writer =
+        RunWriter::create(&shared.storage, &shared.run_path(id), id, &options)?.counted(shared.pool.work());
     let mut gc = Gc::new(shared.snapshots.collectable(&shared.visible), false);
     let mut cursor = memtable.cursor();
     cursor.seek_first()?;

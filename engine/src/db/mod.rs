@@ -206,6 +206,7 @@ impl Database {
                 blocks: shared.pool.bytes(),
                 window: shared.budget.window() as u64,
                 budget: shared.budget.total(),
+                work: shared.pool.work().bytes(),
                 runs: 0,
             },
             log_file_bytes: shared.log.bytes(),

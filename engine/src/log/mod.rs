@@ -32,7 +32,8 @@ pub type Archive = dyn Fn(&Path, RangeInclusive<Sequence>) -> std::io::Result<()
 pub struct LogOptions {
     /// Size of a segment. The first ones are smaller, so that a small database stays small.
     pub segment_bytes: u64,
-    /// Freed segments kept for use again; others are removed.
+    /// Freed segments kept for use again; others are removed. As many as two memtables fill, or new ones are made, and written
+    /// twice, while there is much to write.
     pub spare_segments: usize,
     /// Bytes of freed segments kept readable before they are used again.
     pub retain_bytes: u64,
@@ -42,7 +43,7 @@ pub struct LogOptions {
 
 impl Default for LogOptions {
     fn default() -> Self {
-        Self { segment_bytes: 4 << 20, spare_segments: 3, retain_bytes: 0, archive: None }
+        Self { segment_bytes: 4 << 20, spare_segments: 8, retain_bytes: 0, archive: None }
     }
 }
 
@@ -76,6 +77,8 @@ struct Files {
     free: Vec<Segment>,
     /// The next one to write to.
     ready: Option<Segment>,
+    /// Length of the one that is written to.
+    current: u64,
     next_number: u64,
     next_name: u64,
     next_capacity: u64,
@@ -133,7 +136,13 @@ impl Log {
     pub(crate) fn bytes(&self) -> u64 {
         let files = self.files.lock();
         let sealed = files.sealed.iter().map(|sealed| sealed.segment.capacity);
-        sealed.chain(files.free.iter().chain(&files.ready).map(|segment| segment.capacity)).sum()
+        let others = files.free.iter().chain(&files.ready).map(|segment| segment.capacity);
+        files.current + sealed.chain(others).sum::<u64>()
+    }
+
+    /// Whether the segment that is written to was made for a commit longer than segments are.
+    pub(crate) fn is_oversize(&self) -> bool {
+        self.files.lock().current > self.options.segment_bytes
     }
 
     /// Full segments whose commits are not in runs, or not known to be.
@@ -179,7 +188,8 @@ impl Log {
         match self.source(at_least) {
             Source::Free(segment, number) => segment.recycle(number, self.database),
             Source::New { path, number, capacity } => {
-                Segment::create(&*self.storage, path, number, self.database, capacity)
+                let zeroed = at_least <= self.options.segment_bytes;
+                Segment::create(&*self.storage, path, number, self.database, capacity, zeroed)
             }
         }
     }
@@ -200,15 +210,10 @@ impl Log {
 
     /// A segment with room for `at_least` bytes: the one made ready, if it will do.
     fn take(&self, at_least: u64) -> Result<Segment> {
-        let mut files = self.files.lock();
-        match files.ready.take() {
-            Some(ready) if ready.capacity >= at_least => Ok(ready),
-            other => {
-                files.ready = other;
-                drop(files);
-                self.make(at_least)
-            }
-        }
+        let ready = self.files.lock().ready.take_if(|ready| ready.capacity >= at_least);
+        let taken = ready.map_or_else(|| self.make(at_least), Ok)?;
+        self.files.lock().current = taken.capacity;
+        Ok(taken)
     }
 
     fn seal(&self, segment: Segment, first: Sequence, last: Sequence) {

@@ -40,16 +40,18 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
-    /// Makes a new file with zeros up to `capacity`; durable, its name too.
+    /// Makes a new file of `capacity` bytes; durable, its name too. With zeros in place it is quick to sync, which is worth
+    /// writing it twice for many small commits and not for one that fills it.
     pub(crate) fn create(
         storage: &dyn Storage,
         path: PathBuf,
         number: u64,
         database: u64,
         capacity: u64,
+        zeroed: bool,
     ) -> Result<Self> {
         let unfinished = path.with_extension(UNFINISHED);
-        let made = Self::fill(storage, &unfinished, number, database, capacity)
+        let made = Self::fill(storage, &unfinished, number, database, capacity, zeroed)
             .and_then(|file| storage.rename(&unfinished, &path).at("rename", &unfinished).map(|()| file));
         if made.is_err() {
             // A full disk, most likely: give back what was taken. If even that fails, the file goes at the next opening.
@@ -68,10 +70,14 @@ impl Segment {
         number: u64,
         database: u64,
         capacity: u64,
+        zeroed: bool,
     ) -> Result<Arc<dyn File>> {
         let file = storage.open(path, Open::Replace).at("create", path)?;
+        if !zeroed {
+            file.set_len(capacity).at("lengthen", path)?;
+        }
         let mut at = HEADER;
-        while at < capacity {
+        while zeroed && at < capacity {
             let piece = (capacity - at).min(PIECE) as usize;
             file.write_at(ZEROS.get(..piece).unwrap_or(&ZEROS), at).at("write zeros to", path)?;
             at += piece as u64;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::blocks::pinned::Value;
 use crate::error::Result;
-use crate::key::Version;
+use crate::key::{Kind, Sequence, Version};
 use crate::merge::cursor::Cursor;
 use crate::run::{Keep, Run, RunCursor};
 
@@ -35,7 +35,7 @@ impl Concat {
 
     /// Goes on to the first version of the next run if this one is exhausted.
     fn settle_forward(&mut self) -> Result<()> {
-        while self.cursor.as_ref().is_some_and(|cursor| cursor.current().is_none()) {
+        while self.cursor.as_ref().is_some_and(|cursor| !cursor.stands()) {
             if let Some(cursor) = self.enter(self.at + 1) {
                 cursor.seek_first()?;
             }
@@ -45,7 +45,7 @@ impl Concat {
 
     /// Goes back to the last version of the run before if this one is exhausted.
     fn settle_back(&mut self) -> Result<()> {
-        while self.cursor.as_ref().is_some_and(|cursor| cursor.current().is_none()) {
+        while self.cursor.as_ref().is_some_and(|cursor| !cursor.stands()) {
             match self.at.checked_sub(1) {
                 Some(before) => {
                     if let Some(cursor) = self.enter(before) {
@@ -106,14 +106,24 @@ impl Cursor for Concat {
     fn next(&mut self) -> Result<()> {
         let Some(cursor) = &mut self.cursor else { return Ok(()) };
         cursor.next()?;
-        if cursor.current().is_some() { Ok(()) } else { self.settle_forward() }
+        if cursor.stands() { Ok(()) } else { self.settle_forward() }
+    }
+
+    #[inline]
+    fn step(&mut self) -> Result<Option<(Sequence, Kind)>> {
+        self.next()?;
+        Ok(self.cursor.as_ref().and_then(RunCursor::here))
+    }
+
+    fn is_distinct(&self) -> bool {
+        self.runs.iter().all(|run| run.is_distinct())
     }
 
     #[inline]
     fn prev(&mut self) -> Result<()> {
         let Some(cursor) = &mut self.cursor else { return Ok(()) };
         cursor.prev()?;
-        if cursor.current().is_some() { Ok(()) } else { self.settle_back() }
+        if cursor.stands() { Ok(()) } else { self.settle_back() }
     }
 
     #[inline]

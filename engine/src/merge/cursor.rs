@@ -2,7 +2,7 @@
 
 use crate::blocks::pinned::Value;
 use crate::error::Result;
-use crate::key::Version;
+use crate::key::{Kind, Sequence, Version};
 
 /// A place in a sequence of versions sorted by key, the newest version of a key first.
 ///
@@ -18,6 +18,16 @@ pub trait Cursor: Send {
     fn seek_back(&mut self, key: &[u8]) -> Result<()>;
     /// To the following version.
     fn next(&mut self) -> Result<()>;
+    /// To the following version; what it is, where its key and value are not asked for.
+    #[inline]
+    fn step(&mut self) -> Result<Option<(Sequence, Kind)>> {
+        self.next()?;
+        Ok(self.current().map(|version| (version.sequence, version.kind)))
+    }
+    /// Whether it is known that no key has two versions here.
+    fn is_distinct(&self) -> bool {
+        false
+    }
     /// To the version before.
     fn prev(&mut self) -> Result<()>;
     /// The version here, borrowed until the next move.

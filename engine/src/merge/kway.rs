@@ -8,7 +8,7 @@ use std::fmt;
 
 use crate::blocks::pinned::Value;
 use crate::error::Result;
-use crate::key::{self, Sequence, Version};
+use crate::key::{self, Kind, Sequence, Version};
 use crate::merge::cursor::Cursor;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,6 +143,21 @@ impl Cursor for Merge {
         }
         self.settle();
         Ok(())
+    }
+
+    #[inline]
+    fn step(&mut self) -> Result<Option<(Sequence, Kind)>> {
+        if let [only] = self.sources.as_mut_slice()
+            && self.direction == Direction::Forward
+        {
+            return only.cursor.step();
+        }
+        self.next()?;
+        Ok(self.current().map(|version| (version.sequence, version.kind)))
+    }
+
+    fn is_distinct(&self) -> bool {
+        matches!(self.sources.as_slice(), [only] if only.cursor.is_distinct())
     }
 
     #[inline]

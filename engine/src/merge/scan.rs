@@ -29,7 +29,9 @@ pub struct Scan {
 
 struct Front {
     merge: Merge,
-    /// The key decided upon last, whose other versions are to be skipped.
+    /// No key has two versions: none has to be remembered.
+    distinct: bool,
+    /// The key decided upon last, whose other versions are to be skipped; from the second row on only unless `distinct`.
     key: Vec<u8>,
     /// Whether `key` holds one; the empty key is a key.
     decided: bool,
@@ -93,6 +95,36 @@ impl Scan {
 
     #[inline]
     fn try_advance(&mut self) -> Result<bool> {
+        match &self.front {
+            Some(front) if front.distinct => self.advance_distinct(),
+            _ => self.advance_any(),
+        }
+    }
+
+    /// Where each key has one version: neither looks at keys nor keeps them, unless there is an end to meet.
+    #[inline]
+    fn advance_distinct(&mut self) -> Result<bool> {
+        let Some(front) = &mut self.front else { return Ok(false) };
+        while let Some((sequence, kind)) = front.merge.step()? {
+            if sequence <= self.snapshot {
+                let is_open = self.back.is_none() && self.end == Bound::Unbounded;
+                if !is_open
+                    && front
+                        .merge
+                        .current()
+                        .is_some_and(|version| is_past(&self.end, &self.back, version.key))
+                {
+                    return Ok(false);
+                }
+                if kind == Kind::Put {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    fn advance_any(&mut self) -> Result<bool> {
         let front = match &mut self.front {
             Some(front) => {
                 front.merge.next()?;
@@ -102,14 +134,7 @@ impl Scan {
         };
         while let Some(version) = front.merge.current() {
             if version.sequence <= self.snapshot && !(front.decided && version.key == front.key) {
-                let inside = match &self.end {
-                    Bound::Unbounded => true,
-                    Bound::Included(end) => version.key <= end.as_slice(),
-                    Bound::Excluded(end) => version.key < end.as_slice(),
-                };
-                let met =
-                    self.back.as_ref().is_some_and(|back| back.given && version.key >= back.key.as_slice());
-                if !inside || met {
+                if is_past(&self.end, &self.back, version.key) {
                     return Ok(false);
                 }
                 front.key.clear();
@@ -148,8 +173,7 @@ impl Scan {
                 Bound::Included(start) => version.key >= start.as_slice(),
                 Bound::Excluded(start) => version.key > start.as_slice(),
             };
-            let met =
-                self.front.as_ref().is_some_and(|front| front.decided && version.key <= front.key.as_slice());
+            let met = self.front.as_ref().and_then(Front::given).is_some_and(|given| version.key <= given);
             if !inside || met {
                 return Ok(false);
             }
@@ -177,9 +201,29 @@ impl Scan {
     }
 }
 
+/// Whether the front, at `key`, is at the end of the range or has met the back.
+#[inline]
+fn is_past(end: &Bound<Vec<u8>>, back: &Option<Back>, key: &[u8]) -> bool {
+    let inside = match end {
+        Bound::Unbounded => true,
+        Bound::Included(end) => key <= end.as_slice(),
+        Bound::Excluded(end) => key < end.as_slice(),
+    };
+    !inside || back.as_ref().is_some_and(|back| back.given && key >= back.key.as_slice())
+}
+
 impl Front {
+    /// The key given out last.
+    fn given(&self) -> Option<&[u8]> {
+        if self.distinct {
+            return self.merge.current().map(|version| version.key);
+        }
+        self.decided.then_some(self.key.as_slice())
+    }
+
     fn open(sources: &Sources, start: &Bound<Vec<u8>>) -> Result<Self> {
-        let mut front = Self { merge: Merge::new(sources()), key: Vec::new(), decided: false };
+        let merge = Merge::new(sources());
+        let mut front = Self { distinct: merge.is_distinct(), merge, key: Vec::new(), decided: false };
         match start {
             Bound::Unbounded => front.merge.seek_first()?,
             Bound::Included(key) => front.merge.seek(key)?,
@@ -222,7 +266,9 @@ impl Iterator for Scan {
 
     fn next(&mut self) -> Option<Self::Item> {
         match self.advance() {
-            Ok(true) => self.front.as_ref().map(|front| Ok((own(&front.key), front.merge.value()))),
+            Ok(true) => {
+                self.front.as_ref().and_then(|front| Some(Ok((own(front.given()?), front.merge.value()))))
+            }
             Ok(false) => None,
             Err(error) => Some(Err(error)),
         }

@@ -157,8 +157,14 @@ proptest! {
         snapshot in prop_oneof![0..31_u64, Just(u64::MAX)],
         ends in vec(any::<bool>(), 60),
         lend: bool,
+        distinct: bool,
     ) {
-        let in_order = in_order(&versions);
+        let mut in_order = in_order(&versions);
+        if distinct {
+            // As after a compaction that no snapshot has seen: one version a key, all in the base.
+            in_order.dedup_by(|later, first| later.0.key == first.0.key);
+            in_order.iter_mut().for_each(|row| row.1 = 3);
+        }
         let rows: Rows = in_order.iter().map(|(v, _)| (v.key.to_vec(), v.sequence, v.kind, v.value.to_vec())).collect();
         let (young, base) = runs(&in_order);
         let bound = |kind: u8, key: Vec<u8>| match kind {
@@ -171,6 +177,7 @@ proptest! {
             .into_iter()
             .filter(|(key, _)| std::ops::RangeBounds::contains(&range, key))
             .collect();
+        prop_assert!(!distinct || Merge::new(sources(&young, &base)).is_distinct());
         let borrowed = (range.0.as_ref().map(Vec::as_slice), range.1.as_ref().map(Vec::as_slice));
         let mut scan = Scan::new(Box::new(move || sources(&young, &base)), borrowed, snapshot);
         for front in ends.into_iter().chain(std::iter::repeat_n(true, 200)) {

@@ -49,7 +49,7 @@ pub struct Row<'a> {
 }
 
 /// Decodes the row that begins at `start` of a plain block.
-#[inline]
+#[inline(always)]
 #[must_use]
 pub fn row_at(block: &[u8], start: usize) -> Option<Row<'_>> {
     let rest = block.get(start..)?;
@@ -225,6 +225,11 @@ impl BlockBuilder {
     #[must_use]
     pub fn size(&self) -> usize {
         HEADER + self.bytes.len() + self.rows.len() * (HEAD + 6)
+    }
+
+    /// Memory its buffers take.
+    pub(crate) fn held(&self) -> usize {
+        self.bytes.capacity() + self.plain.capacity() + self.rows.capacity() * size_of::<Pending>()
     }
 
     /// Rows collected.

@@ -4,14 +4,19 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::blocks::gauge::Share;
 use crate::blocks::lease::Lease;
 use crate::blocks::pinned::Value;
+use crate::blocks::prefetch::prefetch;
 use crate::error::Result;
 use crate::key::{Kind, Sequence, Version};
 use crate::merge::cursor::Cursor;
 use crate::run::ahead::Ahead;
 use crate::run::block::{self, Block};
 use crate::run::reader::{Keep, RunInner, pin_block};
+
+/// How many rows before it is read a row is asked for: as long as it takes to come from memory, about.
+const AHEAD: usize = 8;
 
 /// A cursor over all versions of a run.
 pub struct RunCursor {
@@ -33,11 +38,14 @@ pub struct RunCursor {
     sequence: Sequence,
     kind: Kind,
     ahead: Ahead,
+    /// The block, where it was made for this cursor alone. Reads by users share nothing, and have their blocks kept.
+    held: Option<Share>,
 }
 
 impl RunCursor {
     pub(crate) fn new(run: Arc<Lease<RunInner>>, keep: Keep) -> Self {
         Self {
+            held: (keep == Keep::No).then(|| Share::new(run.work())),
             run,
             keep,
             at: 0,
@@ -69,6 +77,9 @@ impl RunCursor {
         self.key.clear();
         self.key.extend_from_slice(block.prefix());
         self.at = at;
+        if let Some(held) = &mut self.held {
+            held.set(if self.run.in_place(at).is_some() { 0 } else { bytes.len() });
+        }
         self.block = Some(bytes);
         Ok(())
     }
@@ -81,6 +92,10 @@ impl RunCursor {
         let bytes: &[u8] = block;
         let base = bytes.as_ptr().addr();
         let start = bytes.get(self.starts + 2 * row..).and_then(<[u8]>::first_chunk);
+        if let Some(later) = bytes.get(self.starts + 2 * (row + AHEAD)..).and_then(<[u8]>::first_chunk) {
+            let start = usize::from(u16::from_le_bytes(*later));
+            prefetch(bytes.get(start..).unwrap_or_default());
+        }
         let found = start.and_then(|start| block::row_at(bytes, usize::from(u16::from_le_bytes(*start))));
         let found = found.and_then(|row| Some((row, Kind::from_byte(row.kind)?)));
         let Some((row, kind)) = found else { return Err(self.run.damaged_row(self.at)) };
@@ -91,10 +106,21 @@ impl RunCursor {
         self.sequence = row.sequence_delta.wrapping_add(self.run.base_sequence());
         self.kind = kind;
         if self.prefix_len > 0 {
-            self.key.truncate(self.prefix_len);
-            self.key.extend_from_slice(row.suffix);
+            put_suffix(&mut self.key, self.prefix_len, row.suffix);
         }
         Ok(())
+    }
+
+    /// Whether there is a version here.
+    #[inline]
+    pub(crate) fn stands(&self) -> bool {
+        self.block.is_some()
+    }
+
+    /// The version here without its key and value.
+    #[inline]
+    pub(crate) fn here(&self) -> Option<(Sequence, Kind)> {
+        self.stands().then_some((self.sequence, self.kind))
     }
 
     #[cold]
@@ -106,8 +132,23 @@ impl RunCursor {
         {
             self.run.bring_in(range);
         }
+        self.announce(next);
         self.enter(next)?;
         self.load(0)
+    }
+
+    /// Asks for the ends of the block after the next, and for rows of the next one, which are found by its end.
+    fn announce(&self, at: usize) {
+        if let Some(bytes) = self.run.in_place(at + 2) {
+            prefetch(bytes);
+            prefetch(bytes.get(bytes.len().saturating_sub(64)..).unwrap_or_default());
+        }
+        if let Some(bytes) = self.run.in_place(at + 1)
+            && let Ok(block) = Block::parse(bytes)
+        {
+            let starts = (1..AHEAD).map_while(|row| block.start(row));
+            starts.for_each(|start| prefetch(bytes.get(usize::from(start)..).unwrap_or_default()));
+        }
     }
 
     #[cold]
@@ -124,6 +165,27 @@ impl RunCursor {
             }
         }
     }
+}
+
+/// Replaces what follows the prefix. Most suffixes are short and as long as the one before: those are not worth a call.
+#[inline]
+fn put_suffix(key: &mut Vec<u8>, prefix_len: usize, suffix: &[u8]) {
+    if let Some(to) = key.get_mut(prefix_len..)
+        && to.len() == suffix.len()
+        && suffix.len() <= 16
+        && let (Some(first), Some(last)) = (suffix.first_chunk::<8>(), suffix.last_chunk::<8>())
+    {
+        // The two overlap.
+        if let Some(to) = to.first_chunk_mut() {
+            *to = *first;
+        }
+        if let Some(to) = to.last_chunk_mut() {
+            *to = *last;
+        }
+        return;
+    }
+    key.truncate(prefix_len);
+    key.extend_from_slice(suffix);
 }
 
 impl Cursor for RunCursor {
@@ -178,6 +240,16 @@ impl Cursor for RunCursor {
     }
 
     #[inline]
+    fn step(&mut self) -> Result<Option<(Sequence, Kind)>> {
+        self.next()?;
+        Ok(self.here())
+    }
+
+    fn is_distinct(&self) -> bool {
+        self.run.is_distinct()
+    }
+
+    #[inline]
     fn prev(&mut self) -> Result<()> {
         match self.row.checked_sub(1) {
             Some(row) => self.load(row),
@@ -201,5 +273,22 @@ impl Cursor for RunCursor {
 impl fmt::Debug for RunCursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RunCursor").field("block", &self.at).field("row", &self.row).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn suffixes_replace_each_other(prefix: [u8; 7], suffixes in prop::collection::vec(prop::collection::vec(any::<u8>(), 7..20), 1..20)) {
+            let mut key = prefix.to_vec();
+            for suffix in suffixes {
+                put_suffix(&mut key, prefix.len(), &suffix);
+                prop_assert_eq!(&key, &[&prefix[..], &suffix].concat());
+            }
+        }
     }
 }

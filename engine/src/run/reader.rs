@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::blocks::cache::{BlockId, CachedBlock};
+use crate::blocks::gauge::Gauge;
 use crate::blocks::lease::{Lease, Leased};
 use crate::blocks::pinned::Value;
 use crate::blocks::pool::{ReadMode, ReadPool};
@@ -201,6 +202,11 @@ impl Run {
         &self.inner.lease().footer.totals
     }
 
+    /// Whether no key has two versions here.
+    pub(crate) fn is_distinct(&self) -> bool {
+        self.inner.lease().is_distinct()
+    }
+
     /// Marks the file as no longer part of the database: it is removed when the last reader lets go of it.
     pub fn remove_on_drop(&self) {
         self.inner.lease().obsolete.store(true, Ordering::Relaxed);
@@ -209,6 +215,11 @@ impl Run {
     /// Whether the caller has the only share, and no value or cursor points into the run.
     pub(crate) fn is_unshared(run: &Arc<Self>) -> bool {
         Arc::strong_count(run) == 1 && run.inner.is_unshared()
+    }
+
+    /// Where those are counted who work with this run and others of its database.
+    pub(crate) fn work(&self) -> &Arc<Gauge> {
+        self.inner.lease().pool.work()
     }
 
     /// A cursor over all versions, positioned nowhere yet.
@@ -299,6 +310,10 @@ impl RunInner {
         Kind::from_byte(row.kind).ok_or_else(|| self.damaged(entry.offset, "a row of unknown kind"))
     }
 
+    pub(crate) fn is_distinct(&self) -> bool {
+        self.footer.totals.keys == self.footer.totals.rows
+    }
+
     pub(crate) fn base_sequence(&self) -> u64 {
         self.footer.totals.base_sequence
     }
@@ -316,6 +331,23 @@ impl RunInner {
     /// The first block that may hold `key` or the least key above it.
     pub(crate) fn block_of(&self, key: &[u8]) -> usize {
         self.fences.block_of(key, &self.entries)
+    }
+
+    /// A block that can be read where it lies, without doing anything first.
+    #[inline]
+    pub(crate) fn in_place(&self, at: usize) -> Option<&[u8]> {
+        let entry = self.entries.get(at)?;
+        if entry.codec == Codec::Plain
+            && let Some(map) = self.map.as_deref()
+        {
+            let start = entry.offset as usize + FRAME_LEN;
+            return self.is_verified(at).then(|| map.get(start..start + entry.stored_len as usize))?;
+        }
+        self.resident.get(at)
+    }
+
+    pub(crate) fn work(&self) -> &Arc<Gauge> {
+        self.pool.work()
     }
 
     pub(crate) fn block_count(&self) -> usize {
@@ -427,19 +459,10 @@ impl RunInner {
     /// The plain bytes of a block.
     #[inline]
     pub(crate) fn block(&self, at: usize, entry: &Entry, keep: Keep) -> Result<BlockBytes<'_>> {
-        if entry.codec == Codec::Plain
-            && let Some(map) = self.map.as_deref()
-        {
-            let start = entry.offset as usize + FRAME_LEN;
-            if self.is_verified(at)
-                && let Some(bytes) = map.get(start..start + entry.stored_len as usize)
-            {
-                return Ok(BlockBytes::Lent(bytes));
-            }
-        } else if let Some(bytes) = self.resident.get(at) {
-            return Ok(BlockBytes::Lent(bytes));
+        match self.in_place(at) {
+            Some(bytes) => Ok(BlockBytes::Lent(bytes)),
+            None => self.load_block(at, entry, keep),
         }
-        self.load_block(at, entry, keep)
     }
 
     #[cold]
@@ -477,11 +500,7 @@ impl RunInner {
     /// Where a block begins in the file, unless its plain form is at hand already.
     pub(crate) fn cold_block(&self, at: usize) -> Option<u64> {
         let entry = self.entries.get(at)?;
-        let is_hot = match entry.codec {
-            Codec::Plain if self.map.is_some() => self.is_verified(at),
-            _ => self.resident.get(at).is_some(),
-        };
-        (!is_hot).then_some(entry.offset)
+        self.in_place(at).is_none().then_some(entry.offset)
     }
 
     /// Has the system read part of the file before it is needed.

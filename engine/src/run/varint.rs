@@ -16,6 +16,9 @@ pub fn take(bytes: &[u8]) -> Option<(u64, &[u8])> {
     match bytes {
         [a, rest @ ..] if *a < 0x80 => Some((u64::from(*a), rest)),
         [a, b, rest @ ..] if *b < 0x80 => Some((u64::from(a & 0x7F) | u64::from(*b) << 7, rest)),
+        [a, b, c, rest @ ..] if *c < 0x80 => {
+            Some((u64::from(a & 0x7F) | u64::from(b & 0x7F) << 7 | u64::from(*c) << 14, rest))
+        }
         _ => take_long(bytes),
     }
 }

@@ -1,10 +1,12 @@
 //! Writes a run: versions in order go in, a finished and synced file comes out.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::blocks::gauge::{Gauge, Share};
 use crate::blocks::pages::{Pages, Records};
 use crate::compress::{Compression, Compressor};
 use crate::error::{Error, IoContext, Result};
@@ -57,6 +59,10 @@ impl RunOptions {
 /// Bytes collected before they are handed to the file.
 const BUFFER: usize = 64 << 10;
 
+/// A file is sent to the medium in stretches of so many bytes. Sent at once, by the sync at its end, it would hold up every
+/// commit that syncs meanwhile.
+const STRETCH: u64 = 512 << 10;
+
 /// Bytes kept for each distinct key.
 const HASH: usize = 14;
 
@@ -84,6 +90,8 @@ struct Tail {
     buffer: Vec<u8>,
     /// Bytes in the file.
     flushed: u64,
+    /// Where the stretch begins that was sent last, and where it ends.
+    sent: Range<u64>,
 }
 
 impl Tail {
@@ -98,6 +106,7 @@ impl Tail {
         if bytes.len() >= BUFFER {
             self.file.write_at(bytes, self.flushed).at("write", &self.path)?;
             self.flushed += bytes.len() as u64;
+            self.send();
         } else {
             self.buffer.extend_from_slice(bytes);
         }
@@ -108,7 +117,16 @@ impl Tail {
         self.file.write_at(&self.buffer, self.flushed).at("write", &self.path)?;
         self.flushed += self.buffer.len() as u64;
         self.buffer.clear();
+        self.send();
         Ok(())
+    }
+
+    fn send(&mut self) {
+        if self.flushed - self.sent.end >= STRETCH {
+            // With the one before, which should have arrived by now.
+            self.file.send(self.sent.start..self.flushed);
+            self.sent = self.sent.end..self.flushed;
+        }
     }
 }
 
@@ -149,6 +167,7 @@ pub struct RunWriter {
     block_end: Vec<u8>,
     last_sequence: Sequence,
     footer: Footer,
+    held: Share,
 }
 
 impl RunWriter {
@@ -157,7 +176,7 @@ impl RunWriter {
         let file = storage.open(path, Open::Replace).at("create", path)?;
         let unfinished = Unfinished { storage: Arc::clone(storage), path: path.to_owned(), finished: false };
         let buffer = Vec::with_capacity(BUFFER);
-        let mut tail = Tail { file, path: path.to_owned(), buffer, flushed: 0 };
+        let mut tail = Tail { file, path: path.to_owned(), buffer, flushed: 0, sent: 0..0 };
         tail.append(&format::encode_header(id))?;
         Ok(Self {
             tail,
@@ -183,7 +202,17 @@ impl RunWriter {
                 },
                 ..Footer::default()
             },
+            held: Share::default(),
         })
+    }
+
+    /// Has what the writer holds counted.
+    #[must_use]
+    pub(crate) fn counted(mut self, in_all: &Arc<Gauge>) -> Self {
+        self.held = Share::new(in_all);
+        let held = self.held();
+        self.held.set(held);
+        self
     }
 
     /// Adds a version: keys rising, sequences falling within a key. One out of order is refused.
@@ -249,12 +278,15 @@ impl RunWriter {
         &self.last_key
     }
 
-    /// Heap held for what is only written at the end.
+    /// Memory it holds: buffers, and what is only written at the end.
     #[must_use]
     pub fn held(&self) -> usize {
         self.hashes.len() * HASH
+            + self.newest.capacity() * size_of::<(u64, u32)>()
             + self.entries.capacity() * size_of::<Entry>()
             + self.fences.capacity()
+            + self.block.held()
+            + self.compressor.held()
             + BUFFER
     }
 
@@ -270,15 +302,18 @@ impl RunWriter {
         directory.append(&mut self.fences);
         directory.extend_from_slice(&self.last_key);
         self.footer.directory = self.section(&directory)?;
+        let held = self.held() + directory.capacity();
         // Hashes stop being collected at the larger limit; past a limit there is no filter rather than a partial one.
         let keys = usize::try_from(self.footer.totals.keys).unwrap_or(usize::MAX);
         let path = self.tail.path.clone();
         let pages = |len| Pages::zeroed(len).at("get memory for", &path);
         let mut filter = pages(if keys <= self.options.bloom_keys { bloom::size(keys) } else { 0 })?;
+        self.held.set(held + filter.len());
         bloom::fill(&mut filter, self.hashes.iter().map(|record| decode(record).0));
         self.footer.bloom = self.section(&filter)?;
         drop(filter);
         let mut index = pages(if keys <= self.options.hash_index_keys { hash_index::size(keys) } else { 0 })?;
+        self.held.set(held + index.len());
         hash_index::fill(&mut index, self.hashes.iter().map(decode));
         self.footer.hash = self.section(&index)?;
         drop(index);
@@ -342,6 +377,8 @@ impl RunWriter {
         self.newest.clear();
         self.block.clear();
         self.block_end.clone_from(&self.last_key);
+        let held = self.held();
+        self.held.set(held);
         Ok(())
     }
 

@@ -64,6 +64,8 @@ struct State {
 struct Content {
     live: Vec<u8>,
     durable: Vec<u8>,
+    /// What lies behind was never written: it takes no room.
+    written: usize,
     /// Sectors written since the last sync, with what the medium may hold of them.
     dirty: BTreeSet<usize>,
 }
@@ -131,7 +133,7 @@ impl SimDisk {
         self.state.lock().stopped
     }
 
-    /// Bytes in all files that have a name.
+    /// Bytes written to all files that have a name.
     #[must_use]
     pub fn used(&self) -> u64 {
         self.state.lock().used()
@@ -192,7 +194,7 @@ impl SimDisk {
 impl State {
     fn used(&self) -> u64 {
         let named: BTreeSet<Id> = self.names.values().copied().collect();
-        named.iter().filter_map(|id| self.files.get(id)).map(|content| content.live.len() as u64).sum()
+        named.iter().filter_map(|id| self.files.get(id)).map(|content| content.written as u64).sum()
     }
 
     fn find(&self, path: &Path) -> io::Result<Id> {
@@ -281,6 +283,7 @@ impl Content {
         if self.live.len() < end {
             self.live.resize(end, 0);
         }
+        self.written = self.written.max(end);
         if let Some(to) = self.live.get_mut(offset..end) {
             to.copy_from_slice(bytes);
         }
@@ -322,6 +325,7 @@ impl Content {
             }
         }
         self.live = self.durable.clone();
+        self.written = self.written.min(self.live.len());
     }
 }
 
@@ -488,8 +492,8 @@ impl File for SimFile {
         self.with(|state| {
             let stops = state.step()?;
             let at = usize::try_from(offset).map_err(|_| ErrorKind::InvalidInput)?;
-            let length = state.files.get(&self.id).map_or(0, |content| content.live.len());
-            let growth = (at + bytes.len()).saturating_sub(length) as u64;
+            let before = state.files.get(&self.id).map_or(0, |content| content.written);
+            let growth = (at + bytes.len()).saturating_sub(before) as u64;
             if growth > 0 && state.faults.capacity.is_some_and(|capacity| state.used() + growth > capacity) {
                 return Err(ErrorKind::StorageFull.into());
             }
@@ -527,6 +531,7 @@ impl File for SimFile {
             let length = usize::try_from(length).map_err(|_| ErrorKind::InvalidInput)?;
             let content = state.files.get_mut(&self.id).ok_or(ErrorKind::NotFound)?;
             content.live.resize(length, 0);
+            content.written = content.written.min(length);
             if content.durable.len() > length {
                 content.durable.truncate(length);
             }
