@@ -113,7 +113,7 @@ impl Walker<'_> {
         }
     }
 
-    fn field_place(&self, owner: DefId, name: Name) -> Option<Origin> {
+    pub(super) fn field_place(&self, owner: DefId, name: Name) -> Option<Origin> {
         let declared = self.program.decls.field(owner, name)?;
         self.is_place(declared).then_some(Origin::of(PlaceKey::Field(owner, name)))
     }

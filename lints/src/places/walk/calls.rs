@@ -5,8 +5,9 @@ use crate::flow::walk;
 use crate::hir::{BlockKind, ExprId, ExprKind};
 use crate::infer::Callee;
 use crate::knowledge::{Acquire, ClosureUse, Op};
+use crate::link::HeadKey;
 use crate::name::Name;
-use crate::places::{PlaceKey, Shape, UseKind, opened, shape};
+use crate::places::{PlaceKey, Shape, UseKind, opened, record, shape};
 use crate::program::DefId;
 use crate::ty::{Ty, TyKind};
 
@@ -242,6 +243,9 @@ impl Walker<'_> {
             self.replaced(recv);
         }
         let mut origin = self.expr(recv);
+        if origin.is_none() {
+            origin = self.derefs_to(id, recv);
+        }
         if let Some(inner) = origin.filter(|o| o.inner) {
             return self.of_inner((inner, self.types.expr(recv)), id, target, args);
         }
@@ -294,6 +298,32 @@ impl Walker<'_> {
                 }
                 None
             }
+        }
+    }
+
+    /// `followers.read()` where `Followers` has a `Deref` to its own lock: the field that it gives.
+    fn derefs_to(&self, call: ExprId, recv: ExprId) -> Option<Origin> {
+        let program = self.program;
+        let (def, _) = record(program, self.types.expr(recv))?;
+        let on = self.types.receivers.get(&call)?.ty;
+        if matches!(on.kind(), TyKind::Adt(..)) || !self.is_place(on) {
+            return None;
+        }
+        let impls = program.decls.impls_by_head.get(&HeadKey::Adt(def)).into_iter().flatten();
+        let items = impls.flat_map(|i| program.children.get(i).into_iter().flatten());
+        let deref = items.copied().find(|&item| program.def(item).name.as_str() == "deref")?;
+        let body = program.body(*program.body_of.get(&deref)?);
+        let mut id = body.root;
+        loop {
+            id = match &body.expr(id).kind {
+                ExprKind::Block(block) => block.tail?,
+                ExprKind::Ref { expr: e, .. } | ExprKind::Deref(e) => *e,
+                ExprKind::Field { base, name, .. } => {
+                    let own = matches!(body.expr(*base).kind, ExprKind::Local(_));
+                    return own.then(|| self.field_place(def, *name))?;
+                }
+                _ => return None,
+            };
         }
     }
 
