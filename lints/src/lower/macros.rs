@@ -1,12 +1,13 @@
 //! Macro invocations in expression position: which grammar their arguments have, and the arguments lowered.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{TokenStream, TokenTree};
 use syn::parse::{ParseStream, Parser as _};
 use syn::{Expr, Stmt};
 
 use super::cx::Lower;
+use super::json;
 use super::macro_args::{self as grammar, Arg, Branch, Dress, Matches};
-use crate::hir::{BlockKind, ExprId, ExprKind, MacroCall, MacroKind, PatId, Path};
+use crate::hir::{BlockKind, ExprId, ExprKind, LocalId, MacroCall, MacroKind, PatId, Path};
 use crate::name::Name;
 use crate::source::Span;
 
@@ -21,6 +22,8 @@ enum Shape {
     /// Plain arguments of a known kind.
     Args(MacroKind),
     CfgIf,
+    /// Objects and arrays of expressions, which are borrowed.
+    Json,
     /// Tokens that are no Rust expressions of this place.
     Opaque,
     Guess,
@@ -63,6 +66,7 @@ fn shape(name: &str) -> Shape {
         | "offset_of"
         | "is_x86_feature_detected" => Shape::Args(MacroKind::Known),
         "cfg_if" => Shape::CfgIf,
+        "json" => Shape::Json,
         "quote"
         | "quote_spanned"
         | "parse_quote"
@@ -117,6 +121,7 @@ fn parse(shape: &Shape, input: ParseStream<'_>) -> Parsed {
         }
         Shape::Matches(_) => grammar::attempt(input, grammar::matches).map(|m| Parsed::Matches(Box::new(m))),
         Shape::Select => grammar::attempt(input, grammar::select).map(Parsed::Select),
+        Shape::Json => grammar::attempt(input, json::values).map(Parsed::Args),
         Shape::CfgIf | Shape::Opaque | Shape::Guess => None,
     };
     if let Some(known) = known {
@@ -162,21 +167,23 @@ impl Lower<'_> {
                 Shape::Log => MacroKind::Log,
                 Shape::Vec => MacroKind::Vec,
                 Shape::Select => MacroKind::Select,
-                Shape::Guess | Shape::CfgIf => MacroKind::Guess,
+                Shape::Guess | Shape::CfgIf | Shape::Json => MacroKind::Guess,
                 Shape::Opaque => MacroKind::Opaque,
             };
             return Understood::of(kind, Vec::new());
         }
         match shape {
-            Shape::Opaque => return Understood::of(MacroKind::Opaque, Vec::new()),
+            Shape::Opaque => return self.opaque(tokens),
             Shape::CfgIf => return self.cfg_if_expr(tokens),
             _ => {}
         }
         let parser = |input: ParseStream<'_>| Ok(parse(&shape, input));
+        let as_written = tokens.clone();
         match (parser.parse2(tokens).unwrap_or(Parsed::Nothing), shape) {
             (Parsed::Args(args), Shape::Format(index, kind)) => self.formatted(args, Some(index), kind),
             (Parsed::Args(args), Shape::Log) => self.formatted(args, None, MacroKind::Log),
             (Parsed::Args(args), Shape::Args(kind)) => self.plain(args, kind),
+            (Parsed::Args(args), Shape::Json) => self.plain(args, MacroKind::Format),
             (Parsed::Args(args) | Parsed::GuessArgs(args), _) => self.plain(args, MacroKind::Guess),
             (Parsed::Vec(mut args, repeat), _) => {
                 let args = args.iter_mut().map(|a| self.expr(a)).collect();
@@ -192,8 +199,32 @@ impl Lower<'_> {
                 self.from_macro = was;
                 Understood::of(MacroKind::Guess, vec![block])
             }
-            (Parsed::Nothing, _) => Understood::of(MacroKind::Opaque, Vec::new()),
+            (Parsed::Nothing, _) => self.opaque(as_written),
         }
+    }
+
+    /// Of tokens that are not understood, the variables that they name: what becomes of these, nobody knows.
+    fn opaque(&mut self, tokens: TokenStream) -> Understood {
+        let mut named: Vec<ExprId> = Vec::new();
+        let mut seen: Vec<LocalId> = Vec::new();
+        let mut work: Vec<TokenStream> = vec![tokens];
+        while let Some(tokens) = work.pop() {
+            for token in tokens {
+                match token {
+                    TokenTree::Group(group) => work.push(group.stream()),
+                    TokenTree::Ident(ident) => {
+                        let local = self.body.lookup(self.name(&ident));
+                        if let Some(local) = local.filter(|local| !seen.contains(local)) {
+                            seen.push(local);
+                            let span = self.span(ident.span());
+                            named.push(self.alloc(ExprKind::Local(local), span));
+                        }
+                    }
+                    TokenTree::Punct(_) | TokenTree::Literal(_) => {}
+                }
+            }
+        }
+        Understood::of(MacroKind::Opaque, named)
     }
 
     fn plain(&mut self, mut args: Vec<Arg>, kind: MacroKind) -> Understood {

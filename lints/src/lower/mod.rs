@@ -13,6 +13,7 @@ mod exprs;
 mod format;
 mod item_macros;
 mod items;
+mod json;
 mod macro_args;
 mod macros;
 mod old;
