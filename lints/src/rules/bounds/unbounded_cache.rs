@@ -194,7 +194,7 @@ fn judge(cx: &Analysis, callers: &Callers, candidate: &Candidate, out: &mut Vec<
     if grows.iter().all(|g| guarded(g)) {
         return;
     }
-    let named = ["cache", "memo", "history", "interner"].iter().any(|w| candidate.words.contains(w));
+    let named = ["cache", "memo", "history", "interner"].iter().any(|w| says(&candidate.words, w));
     let on_demand = grows.iter().any(|g| {
         (g.kind == UseKind::Op(Op::Entry) && !refuses_what_is_there(program, g))
             || asks_and_inserts(program, shape.container, g)
@@ -230,7 +230,7 @@ fn judge(cx: &Analysis, callers: &Callers, candidate: &Candidate, out: &mut Vec<
     finding.fix = Some(Applicability::Unsafe);
     finding.key = candidate.name.clone();
     finding.fact("place", candidate.name.clone());
-    if let Some(word) = ["cache", "memo", "interner"].iter().find(|w| candidate.words.contains(*w)) {
+    if let Some(word) = ["cache", "memo", "interner"].iter().find(|w| says(&candidate.words, w)) {
         finding.fact("called", *word);
     }
     finding.fact("container", shape.core.as_ext().map_or("", |(p, _)| p.as_str()));
@@ -244,6 +244,11 @@ fn judge(cx: &Analysis, callers: &Callers, candidate: &Candidate, out: &mut Vec<
         finding.relate(program.at(grow.body, span), "grows here");
     }
     out.push((candidate.place, finding));
+}
+
+/// Whether a name or its doc comment has a word in it; a memo is not what lies in memory.
+fn says(words: &str, word: &str) -> bool {
+    words.match_indices(word).any(|(at, _)| !(word == "memo" && words[at + word.len()..].starts_with('r')))
 }
 
 /// Whether production code takes anything away from a collection again, or may.
