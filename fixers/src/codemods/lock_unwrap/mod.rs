@@ -1,11 +1,12 @@
 //! `lock-unwrap`: recover the guard of a poisoned lock, return an error, or use a lock that does not poison.
 
 mod parking_lot;
+mod propagate;
 
 use uncork_lints::config::Poison;
 use uncork_lints::finding::{Applicability, Finding};
 use uncork_lints::hir::{Expr, ExprId, ExprKind, PatKind, Stmt};
-use uncork_lints::program::{BodyIx, DefId};
+use uncork_lints::program::BodyIx;
 use uncork_lints::source::{Location, Span};
 use uncork_lints::ty::{Ty, TyKind};
 
@@ -151,12 +152,17 @@ fn recover(cx: &Context<'_>, finding: &Finding, panic: &Panic<'_>) -> Change {
 }
 
 fn propagate(cx: &Context<'_>, finding: &Finding, panic: &Panic<'_>) -> Result<Change, Refusal> {
-    let call = propagation(cx, panic).map_err(|(why, at)| cx.refuse(finding, why, at))?;
+    let (call, becomes) =
+        propagate::conversion(cx, panic).map_err(|(why, at)| cx.refuse(finding, why, at))?;
     let title = format!("return an error for a poisoned lock at {}", cx.at_line(finding.at));
     let mut change = cx.change(finding, title, Applicability::Unsafe);
-    change.caveat = Some(
-        "after a panic in another thread this function returns an error in place of panicking too".into(),
+    let mut caveat = String::from(
+        "after a panic in another thread this function returns an error in place of panicking too",
     );
+    if let Some(kind) = becomes {
+        caveat += &format!(", as {kind}");
+    }
+    change.caveat = Some(caveat);
     match panic.form {
         // `?` follows without a dot.
         Form::Method(span) if call == "?" => {
@@ -167,73 +173,4 @@ fn propagate(cx: &Context<'_>, finding: &Finding, panic: &Panic<'_>) -> Result<C
         _ => replace(cx, finding, panic, &call, &mut change),
     }
     Ok(change)
-}
-
-type Why = (&'static str, Option<Location>);
-
-/// What takes the place of `unwrap()`: `?` where the error type has the conversion, else `map_err(…)?`.
-fn propagation(cx: &Context<'_>, panic: &Panic<'_>) -> Result<String, Why> {
-    let program = &cx.analysis.program;
-    if panic.tree.in_inner_body(panic.result) {
-        return Err(("inside a closure or async block the error has nowhere to go", None));
-    }
-    let owner = program.body_info(panic.body).owner;
-    let here = Some(program.name_location(owner));
-    let ret = program.decls.sigs.get(&owner).map(|s| s.ret);
-    let error = match ret.map(|r| r.kind()) {
-        Some(TyKind::Ext(path, args)) if path.as_str() == "std::result::Result" => args.get(1).copied(),
-        _ => return Err(("the function does not return a `Result`", here)),
-    };
-    let Some(error) = error else { return Err(("the function's error type is not known", here)) };
-    match error.kind() {
-        TyKind::Ext(path, _) => match path.as_str() {
-            "anyhow::Error" => Ok("map_err(|e| anyhow::anyhow!(\"{e}\"))?".into()),
-            "std::boxed::Box" => Ok("map_err(|e| e.to_string())?".into()),
-            "std::string::String" => Ok("map_err(|e| e.to_string())?".into()),
-            "std::sync::PoisonError" => Ok("?".into()),
-            _ => Err(("the function's error type cannot hold a poisoned lock", here)),
-        },
-        TyKind::Adt(def, _) => {
-            if converts(cx, *def) {
-                return Ok("?".into());
-            }
-            variant(cx, *def).ok_or(("the function's error type has no variant for a poisoned lock", here))
-        }
-        _ => Err(("the function's error type cannot hold a poisoned lock", here)),
-    }
-}
-
-/// Whether the workspace has `impl From<PoisonError<…>> for` the type.
-fn converts(cx: &Context<'_>, error: DefId) -> bool {
-    let decls = &cx.analysis.program.decls;
-    decls.impl_trait.iter().any(|(impl_, bound)| {
-        let is_from = matches!(bound.trait_, uncork_lints::ty::TraitRef::Ext(name) if name.as_str() == "std::convert::From");
-        is_from
-            && decls.impl_self_def(*impl_) == Some(error)
-            && bound.args.first().is_some_and(|arg| arg.is_ext("std::sync::PoisonError"))
-    })
-}
-
-/// `map_err` into a variant that is named for it and holds nothing or a `String`.
-fn variant(cx: &Context<'_>, error: DefId) -> Option<String> {
-    let program = &cx.analysis.program;
-    let uncork_lints::hir::ItemKind::Enum(item) = &program.item(error).kind else { return None };
-    for v in &item.variants {
-        let name = v.name.as_str().to_ascii_lowercase();
-        if !(name.contains("poison") || name == "lock" || name == "lockerror") {
-            continue;
-        }
-        let path = format!("{}::{}", program.def(error).name, v.name);
-        if v.fields.is_empty() && !v.tuple {
-            return Some(format!("map_err(|_| {path})?"));
-        }
-        let def = program.variants.get(&error)?.get(&v.name)?;
-        let fields = program.decls.fields.get(def)?;
-        if let ([(_, ty)], true) = (&fields[..], v.tuple)
-            && ty.is_ext("std::string::String")
-        {
-            return Some(format!("map_err(|e| {path}(e.to_string()))?"));
-        }
-    }
-    None
 }
