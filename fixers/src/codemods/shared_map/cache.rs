@@ -20,7 +20,7 @@ use crate::change::{Change, Plan, Refusal};
 
 const NOT_UNDERSTOOD: &str = "the map's type is not understood";
 const NEVER_REFILLED: &str =
-    "nothing makes an entry again that was evicted, and nothing says that this is a cache";
+    "nothing makes an entry again that was evicted, and the type is not called a cache";
 
 pub(crate) fn plan(cx: &mut Context<'_>, findings: &[&Finding], plan: &mut Plan) {
     let index = Index::new(cx.analysis);
@@ -39,12 +39,12 @@ fn migrate<'a>(cx: &mut Context<'a>, index: &Index<'a>, finding: &Finding) -> Re
     let (target, ty) = target(cx, finding).ok_or_else(|| {
         cx.refuse(finding, "only fields and statics are migrated, not locals", Some(finding.at))
     })?;
-    let called_so = finding.facts.iter().any(|(k, _)| k == "called");
     let made = Migration::cache(cx, index, target, ty, to, krate).and_then(|mut migration| {
         let place = migration.place_key();
-        if !called_so && !migration.is_refilled(place) {
+        if !migration.is_called_cache() && !migration.is_refilled(place) {
             return Err(Blocked { reason: NEVER_REFILLED, at: None });
         }
+        migration.made_again_the_same(place)?;
         migration.run()?;
         Ok(migration)
     });
@@ -66,6 +66,9 @@ fn migrate<'a>(cx: &mut Context<'a>, index: &Index<'a>, finding: &Finding) -> Re
             "; two that miss the same key at once may both make its value ({})",
             migration.cx.at_line(at)
         );
+    }
+    if migration.changed {
+        caveat += "; what was changed in an entry goes with it";
     }
     if migration.peeked {
         caveat += "; reads under a shared lock do not count as use";
@@ -149,6 +152,14 @@ impl<'c, 'a> Migration<'c, 'a> {
         migration.fills = migration.filling();
         migration.capacity = Some(migration.constant());
         Ok(migration)
+    }
+
+    /// Whether the type around the map says what it is for: then whoever uses it fills it again. A field's name or
+    /// comment does not say who would.
+    fn is_called_cache(&self) -> bool {
+        let Target::Field(def, _) = self.target else { return false };
+        let name = self.cx.analysis.program.def(def).name.as_str().to_ascii_lowercase();
+        name.contains("cache") || name.starts_with("memo") && !name.starts_with("memor")
     }
 
     /// The place as uses are told by.

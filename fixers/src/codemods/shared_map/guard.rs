@@ -137,14 +137,13 @@ impl<'a> Migration<'_, 'a> {
         let place_text = self.place_text(body, place)?;
         let uses = self.tree(body).uses(local);
         let mut operations = Vec::new();
+        let mut releases = Vec::new();
         let mut end = end;
         for one in uses {
             if let Some(span) = self.drop_statement(body, one) {
                 end = end.min(span.lo);
-                self.released.insert((body, one));
-                let removed =
-                    text::removal(self.cx.text(self.cx.analysis.program.body_info(body).file), span);
-                self.replace(body, removed, "");
+                self.released.insert((body, one), None);
+                releases.push((one, span));
                 continue;
             }
             self.captured_in_place(body, one, head)?;
@@ -182,7 +181,21 @@ impl<'a> Migration<'_, 'a> {
                 _ => return self.blocked(body, one, "the guard is handed on"),
             }
         }
+        for (one, statement) in releases {
+            self.release(body, one, statement);
+        }
         Ok(())
+    }
+
+    /// `drop(guard);` goes, or drops the reference that the guard kept alive.
+    fn release(&mut self, body: BodyIx, one: ExprId, statement: Span) {
+        if let Some(holder) = self.released.get(&(body, one)).cloned().flatten() {
+            let span = self.cx.analysis.program.body(body).expr(one).span;
+            return self.replace(body, span, holder);
+        }
+        let file = self.cx.analysis.program.body_info(body).file;
+        let removed = text::removal(self.cx.text(file), statement);
+        self.replace(body, removed, "");
     }
 
     /// The place as text to stand where the guard's name stood.

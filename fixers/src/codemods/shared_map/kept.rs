@@ -288,6 +288,7 @@ impl<'a> Migration<'_, 'a> {
             }
             ("get_mut", [_]) => {
                 self.miss_may_happen(body, call)?;
+                self.changed = true;
                 Ok(true)
             }
             ("contains_key", [_]) => {

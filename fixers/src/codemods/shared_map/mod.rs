@@ -14,7 +14,9 @@ mod extent;
 mod guard;
 pub(super) mod index;
 mod kept;
+mod made;
 mod mention;
+mod numbered;
 mod op;
 mod owned;
 mod public;
@@ -95,6 +97,8 @@ pub(super) struct Migration<'c, 'a> {
     refilled: Vec<Location>,
     /// Some read does not count as use.
     peeked: bool,
+    /// Entries are changed after they were made.
+    changed: bool,
     trees: FxHashMap<BodyIx, Rc<Tree<'a>>>,
     edits: Vec<Edit>,
     /// Locals that are handles to the place, and those that were guards of it.
@@ -113,8 +117,8 @@ pub(super) struct Migration<'c, 'a> {
     touching: Vec<DefId>,
     /// Expressions that stand for the place or for a guard of it.
     mentioned: FxHashSet<(BodyIx, ExprId)>,
-    /// Guards given to `drop`.
-    released: FxHashSet<(BodyIx, ExprId)>,
+    /// Guards given to `drop`, each with the variable that goes there in its place.
+    released: FxHashMap<(BodyIx, ExprId), Option<String>>,
 }
 
 fn migrate<'a>(cx: &mut Context<'a>, index: &Index<'a>, finding: &Finding) -> Result<Change, Refusal> {
@@ -320,6 +324,7 @@ impl<'c, 'a> Migration<'c, 'a> {
             fills: FxHashSet::default(),
             refilled: Vec::new(),
             peeked: false,
+            changed: false,
             trees: FxHashMap::default(),
             edits: Vec::new(),
             aliases: Vec::new(),
@@ -330,7 +335,7 @@ impl<'c, 'a> Migration<'c, 'a> {
             operations: 0,
             touching: Vec::new(),
             mentioned: FxHashSet::default(),
-            released: FxHashSet::default(),
+            released: FxHashMap::default(),
         }
     }
 

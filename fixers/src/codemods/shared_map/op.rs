@@ -191,11 +191,7 @@ impl<'a> Migration<'_, 'a> {
             ExprKind::Match { scrutinee, arms } if *scrutinee == id => {
                 self.value_owned(body, parent)?;
                 for arm in arms {
-                    // On a miss no reference is alive.
-                    if !self.is_miss(body, arms, arm.pat) {
-                        let until = hir.expr(arm.body).span.hi;
-                        self.nothing_happens(body, Span::new(hir.pat(arm.pat).span.lo, until))?;
-                    }
+                    let extent = Span::new(hir.pat(arm.pat).span.lo, hir.expr(arm.body).span.hi);
                     match &hir.pat(arm.pat).kind {
                         PatKind::TupleStruct { path, pats }
                             if matches!(
@@ -224,10 +220,17 @@ impl<'a> Migration<'_, 'a> {
                                     "a reference into the map is matched in detail",
                                 );
                             }
-                            self.bind_in(body, inner, arm.body, item)?;
+                            self.bind_in(body, inner, arm.body, extent, item)?;
                         }
-                        PatKind::Wild | PatKind::Path(_) | PatKind::Bind { .. } => {}
-                        PatKind::TupleStruct { .. } => {}
+                        PatKind::Wild
+                        | PatKind::Path(_)
+                        | PatKind::Bind { .. }
+                        | PatKind::TupleStruct { .. } => {
+                            // On a miss no reference is alive.
+                            if !self.is_miss(body, arms, arm.pat) {
+                                self.nothing_happens(body, extent)?;
+                            }
+                        }
                         _ => return self.blocked(body, id, "a reference into the map is matched in detail"),
                     }
                 }
@@ -273,19 +276,21 @@ impl<'a> Migration<'_, 'a> {
                     let ends = edition >= 2024 || missed;
                     let until = if ends { hir.expr(*then).span.hi } else { hir.expr(parent).span.hi };
                     self.value_owned(body, parent)?;
-                    self.nothing_happens(body, Span::new(end, until))?;
-                    if chained && !self.plain_uses(body, inner, item) {
+                    let then_ends = hir.expr(*then).span.hi;
+                    self.nothing_happens(body, Span::new(then_ends, until))?;
+                    let let_go = !self.releases_in(body, hir.expr(*then).span).is_empty();
+                    if chained && (let_go || !self.plain_uses(body, inner, item)) {
                         return self.blocked(
                             body,
                             cond,
                             "a reference into the map is used in a chain of conditions",
                         );
                     }
-                    return self.bind_in(body, inner, *then, item);
+                    return self.bind_in(body, inner, *then, Span::new(end, then_ends), item);
                 }
                 Some((parent, ExprKind::While { cond: c, body: then, .. })) if *c == here => {
-                    self.nothing_happens(body, Span::new(end, hir.expr(parent).span.hi))?;
-                    return self.bind_in(body, inner, *then, item);
+                    let extent = Span::new(end, hir.expr(parent).span.hi);
+                    return self.bind_in(body, inner, *then, extent, item);
                 }
                 _ => {
                     return self.blocked(

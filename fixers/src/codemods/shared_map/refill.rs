@@ -1,16 +1,51 @@
 //! Whether a map is filled where something was missed. Only then may an entry be gone: it is made again.
 
+use rustc_hash::FxHashSet;
 use uncork_lints::hir::{ExprId, ExprKind, PatId, PatKind, Stmt};
+use uncork_lints::infer::Callee;
 use uncork_lints::knowledge::Op;
 use uncork_lints::places::{PlaceKey, UseKind};
-use uncork_lints::program::{BodyIx, Program};
+use uncork_lints::program::{BodyIx, DefId, Program};
 use uncork_lints::ty::{Ty, TyKind};
 
 use super::Migration;
 
 impl<'a> Migration<'_, 'a> {
-    /// Whether some function puts in what it did not find.
+    /// Whether some function puts in what it did not find, or calls one that puts in where another found nothing.
     pub(super) fn is_refilled(&mut self, place: PlaceKey) -> bool {
+        self.refills_itself(place) || self.is_refilled_by_callers(place)
+    }
+
+    fn is_refilled_by_callers(&mut self, place: PlaceKey) -> bool {
+        let program = &self.cx.analysis.program;
+        let (mut asks, mut fills) = (FxHashSet::default(), FxHashSet::default());
+        for one in self.cx.analysis.uses.uses_of(place).iter().filter(|u| !u.in_test) {
+            match one.kind {
+                UseKind::Op(Op::Get | Op::Contains) => asks.insert(program.body_info(one.body).owner),
+                UseKind::Op(Op::Insert) => fills.insert(program.body_info(one.body).owner),
+                _ => false,
+            };
+        }
+        let callers: FxHashSet<_> =
+            fills.iter().flat_map(|f| self.index.callers.get(f).into_iter().flatten().copied()).collect();
+        let mut bodies: Vec<BodyIx> =
+            callers.iter().filter_map(|c| program.body_of.get(c).copied()).collect();
+        bodies.sort();
+        bodies.into_iter().any(|body| {
+            let calls = &self.cx.analysis.types[body.0 as usize].calls;
+            let to = |wanted: &FxHashSet<DefId>| -> Vec<ExprId> {
+                let of = |c: &Callee| matches!(c, Callee::Fn(def) if wanted.contains(def));
+                let mut out: Vec<ExprId> =
+                    calls.iter().filter(|(_, callee)| of(callee)).map(|(&id, _)| id).collect();
+                out.sort();
+                out
+            };
+            let (asked, filled) = (to(&asks), to(&fills));
+            asked.iter().any(|&ask| filled.iter().any(|&fill| self.on_miss(body, ask, fill)))
+        })
+    }
+
+    fn refills_itself(&mut self, place: PlaceKey) -> bool {
         let uses = self.cx.analysis.uses.uses_of(place);
         uses.iter().filter(|u| !u.in_test).any(|fill| match fill.kind {
             UseKind::Op(Op::Entry) => true,
@@ -58,9 +93,12 @@ impl<'a> Migration<'_, 'a> {
     /// A look-up with the methods on it that leave a miss a miss.
     fn outermost(&mut self, body: BodyIx, id: ExprId) -> ExprId {
         let mut here = id;
-        while let Some((parent, ExprKind::Method { recv, name, .. })) = self.tree(body).parent_kind(here) {
-            if *recv != here || !passes(name.as_str()) {
-                break;
+        while let Some((parent, kind)) = self.tree(body).parent_kind(here) {
+            match kind {
+                ExprKind::Await(_) => {}
+                ExprKind::Try(_) if self.ty(body, here).is_ext("std::result::Result") => {}
+                ExprKind::Method { recv, name, .. } if *recv == here && passes(name.as_str()) => {}
+                _ => break,
             }
             here = parent;
         }
@@ -74,6 +112,8 @@ impl<'a> Migration<'_, 'a> {
         while let Some((parent, kind)) = self.tree(body).parent_kind(here) {
             match kind {
                 ExprKind::Not(_) => hit_first = !hit_first,
+                ExprKind::Await(_) => {}
+                ExprKind::Try(_) if self.ty(body, here).is_ext("std::result::Result") => {}
                 ExprKind::Method { recv, name, .. } if *recv == here && name.as_str() == "is_none" => {
                     hit_first = !hit_first;
                 }
@@ -144,6 +184,7 @@ pub(super) fn stateful(program: &Program, ty: Ty, depth: u8) -> bool {
             let info = program.knowledge.types.get(path);
             path.as_str().starts_with("std::sync::atomic::")
                 || path.as_str().starts_with("std::cell::")
+                || path.as_str().rsplit("::").next().is_some_and(meets_others)
                 || info.is_some_and(|i| i.lock.is_some() || i.concurrent_map || i.io_object)
                 || args.iter().any(|&t| stateful(program, t, depth))
         }
@@ -154,4 +195,11 @@ pub(super) fn stateful(program: &Program, ty: Ty, depth: u8) -> bool {
             .is_some_and(|fields| fields.iter().any(|&(_, t)| stateful(program, t, depth))),
         _ => false,
     }
+}
+
+/// Types by which threads or tasks meet: who holds the evicted one waits for what the new one is told.
+fn meets_others(name: &str) -> bool {
+    name.ends_with("Sender")
+        || name.ends_with("Receiver")
+        || matches!(name, "Notify" | "Semaphore" | "Barrier" | "Condvar" | "JoinHandle" | "CancellationToken")
 }

@@ -44,13 +44,19 @@ impl<'a> Migration<'_, 'a> {
         item: Item,
     ) -> Step {
         let extent = self.until_block_end(body, block, statement.hi);
-        self.nothing_happens(body, extent)?;
         let hir = self.cx.analysis.program.body(body);
         match hir.pat(pat).kind {
-            PatKind::Wild => Ok(()),
+            PatKind::Wild => self.nothing_happens(body, extent),
             PatKind::Bind { local, sub: None } => {
+                let released = self.alive(body, extent)?;
                 let name = hir.local(local).name;
                 let plain = self.plain_uses(body, pat, item);
+                if let Some(holder) = self.let_go(body, local, item, plain, &released)? {
+                    let indent = self.indent(body, statement.lo);
+                    let end = Span::new(statement.hi, statement.hi);
+                    self.replace(body, end, format!("\n{indent}let {name} = {holder}.{}();", item.access));
+                    return Ok(());
+                }
                 if item.mutable() && !hir.local(local).mutable {
                     let at = hir.local(local).span.lo;
                     self.replace(body, Span::new(at, at), "mut ");
@@ -66,15 +72,29 @@ impl<'a> Migration<'_, 'a> {
         }
     }
 
-    /// A variable bound by a condition or arm, for the block (or expression) `inside`.
-    pub(super) fn bind_in(&mut self, body: BodyIx, pat: PatId, inside: ExprId, item: Item) -> Step {
+    /// A variable bound by a condition or arm, for the block (or expression) `inside`: alive throughout it, from `extent`'s
+    /// beginning on.
+    pub(super) fn bind_in(
+        &mut self,
+        body: BodyIx,
+        pat: PatId,
+        inside: ExprId,
+        extent: Span,
+        item: Item,
+    ) -> Step {
         let hir = self.cx.analysis.program.body(body);
         let (name, local) = match hir.pat(pat).kind {
-            PatKind::Wild => return Ok(()),
+            // Matched and not taken, it is alive as a temporary.
+            PatKind::Wild => return self.nothing_happens(body, extent),
             PatKind::Bind { local, sub: None } => (hir.local(local).name, local),
             _ => return self.blocked(body, inside, "a reference into the map is matched in detail"),
         };
+        let released = self.alive(body, extent)?;
         let plain = self.plain_uses(body, pat, item);
+        if let Some(holder) = self.let_go(body, local, item, plain, &released)? {
+            self.begin_with(body, inside, &format!("let {name} = {holder}.{}();", item.access));
+            return Ok(());
+        }
         if item.mutable() && !hir.local(local).mutable && !self.tree(body).uses(local).is_empty() {
             let at = hir.local(local).span.lo;
             self.replace(body, Span::new(at, at), "mut ");

@@ -33,15 +33,21 @@ impl History {
 
     pub fn record(&self, id: u64, took: f64) {
         let mut history = self.history.write();
-        let times = history.get_or_insert_mut(id, VecDeque::new);
-        times.push_back(took);
-        if times.len() > 100 {
-            times.pop_front();
+        if let Some(times) = history.get_mut(&id) {
+            times.push_back(took);
+            if times.len() > 100 {
+                times.pop_front();
+            }
         }
     }
 
-    pub fn note(&self, id: u64, took: f64) {
-        self.history.write().get_or_insert_mut(id, Default::default).push_back(took);
+    pub fn begin(&self, id: u64) -> usize {
+        let mut history = self.history.write();
+        history.get_or_insert_mut(id, VecDeque::new).len()
+    }
+
+    pub fn is_new(&self, id: u64) -> bool {
+        self.history.write().get_or_insert_mut(id, Default::default).is_empty()
     }
 
     pub fn mean(&self, id: u64) -> Option<f64> {

@@ -17,15 +17,21 @@ impl History {
 
     pub fn record(&self, id: u64, took: f64) {
         let mut history = self.history.write();
-        let times = history.entry(id).or_insert_with(VecDeque::new);
-        times.push_back(took);
-        if times.len() > 100 {
-            times.pop_front();
+        if let Some(times) = history.get_mut(&id) {
+            times.push_back(took);
+            if times.len() > 100 {
+                times.pop_front();
+            }
         }
     }
 
-    pub fn note(&self, id: u64, took: f64) {
-        self.history.write().entry(id).or_default().push_back(took);
+    pub fn begin(&self, id: u64) -> usize {
+        let mut history = self.history.write();
+        history.entry(id).or_insert_with(VecDeque::new).len()
+    }
+
+    pub fn is_new(&self, id: u64) -> bool {
+        self.history.write().entry(id).or_default().is_empty()
     }
 
     pub fn mean(&self, id: u64) -> Option<f64> {
