@@ -268,6 +268,9 @@ impl Report {
             let blocked = blocked.unwrap_or_default();
             line(&mut out, format!("left alone: {at}: {}: {}{blocked}", refused.rule, refused.reason));
         }
+        for shown in self.display.iter().filter(|c| c.applicability == Applicability::Display) {
+            line(&mut out, format!("to be read: {}: {}", shown.rule, shown.title));
+        }
         for back in &self.backed_out {
             line(&mut out, format!("taken back: {}: {}", back.change.rule, back.change.title));
             for words in back.words.lines() {

@@ -201,8 +201,10 @@ fn a_guard_is_not_let_go_while_an_entry_of_its_map_lives() {
 }
 
 #[test]
-fn what_is_not_made_again_is_no_cache() {
+fn what_is_not_made_again_the_same_is_no_cache() {
     let source = r#"use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 
 pub struct Store {
@@ -210,9 +212,79 @@ pub struct Store {
     revoked_history: Mutex<HashMap<String, u64>>,
     pools: Mutex<HashMap<String, Arc<Mutex<Vec<u8>>>>>,
     page_cache: Mutex<HashMap<String, u64>>,
+    topics: Mutex<HashMap<String, Sender<u64>>>,
+    counts_cache: Mutex<HashMap<String, u64>>,
+    /// Interned names, each with its number.
+    numbers: Mutex<HashMap<String, u64>>,
+    next: AtomicU64,
+    /// In-memory until it is written.
+    orders: Mutex<HashMap<u64, String>>,
+    /// Cache of the answers about certificates, which are told from elsewhere.
+    answers: Mutex<HashMap<String, bool>>,
+    /// Asked and filled by functions of their own.
+    hash_cache: Mutex<HashMap<String, u64>>,
 }
 
 impl Store {
+    fn next(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub fn number(&self, name: &str) -> u64 {
+        let mut numbers = self.numbers.lock().unwrap();
+        if let Some(number) = numbers.get(name) {
+            return *number;
+        }
+        let number = self.next();
+        numbers.insert(name.to_owned(), number);
+        number
+    }
+
+    pub fn count(&self, name: &str) -> u64 {
+        let mut counts = self.counts_cache.lock().unwrap();
+        let count = counts.entry(name.to_owned()).or_insert(0);
+        *count += 1;
+        *count
+    }
+
+    pub fn topic(&self, name: &str) -> Sender<u64> {
+        let mut topics = self.topics.lock().unwrap();
+        topics.entry(name.to_owned()).or_insert_with(|| channel().0).clone()
+    }
+
+    pub fn told(&self, name: String, valid: bool) {
+        self.answers.lock().unwrap().insert(name, valid);
+    }
+
+    pub fn is_valid(&self, name: &str) -> bool {
+        self.answers.lock().unwrap().get(name).copied().unwrap_or(true)
+    }
+
+    fn cached(&self, name: &str) -> Option<u64> {
+        self.hash_cache.lock().unwrap().get(name).copied()
+    }
+
+    fn keep(&self, name: &str, hash: u64) {
+        self.hash_cache.lock().unwrap().insert(name.to_owned(), hash);
+    }
+
+    pub fn hash(&self, name: &str) -> u64 {
+        if let Some(hash) = self.cached(name) {
+            return hash;
+        }
+        let hash = name.bytes().map(u64::from).sum();
+        self.keep(name, hash);
+        hash
+    }
+
+    pub fn order(&self, id: u64, what: String) {
+        self.orders.lock().unwrap().insert(id, what);
+    }
+
+    pub fn ordered(&self, id: u64) -> Option<String> {
+        self.orders.lock().unwrap().get(&id).cloned()
+    }
+
     /// The version that is expected must be the one that is there.
     pub fn append(&self, name: &str, expected: u64) -> Option<u64> {
         let mut versions = self.versions.lock().unwrap();
@@ -255,12 +327,16 @@ impl Store {
 "#;
     let root = package("not-made-again", source, None);
     let plan = plan(&root, "unbounded-cache", &mut Overlay::new(root.clone())).unwrap();
-    let made: Vec<&str> = plan.changes.iter().map(|c| c.title.as_str()).collect();
-    assert!(made.len() == 1 && made[0].contains("`Store.page_cache`"), "{made:?}");
+    let mut made: Vec<&str> = plan.changes.iter().filter_map(|c| c.title.split('`').nth(1)).collect();
+    made.sort_unstable();
+    assert_eq!(made, ["Store.hash_cache", "Store.page_cache"]);
     let mut reasons: Vec<&str> = plan.refused.iter().map(|r| r.reason.as_str()).collect();
     reasons.sort_unstable();
-    let never = "nothing makes an entry again that was evicted, and nothing says that this is a cache";
-    assert_eq!(reasons, [never, never, "the values hold state of their own, which evicting would lose"]);
+    let never = "nothing makes an entry again that was evicted, and the type is not called a cache";
+    let another = "an entry made again would be another one";
+    let state = "the values hold state of their own, which evicting would lose";
+    let gathers = "entries gather what comes in, and evicting would lose it";
+    assert_eq!(reasons, [another, gathers, never, never, never, state, state]);
 }
 
 #[test]
@@ -270,8 +346,8 @@ fn a_reference_does_not_outlive_the_guard_that_was_dropped() {
                 self.note(sum);\n        }\n    }\n";
     let root = package("dropped-early", &library("", more), None);
     let plan = plan(&root, "shared-map-lock", &mut Overlay::new(root.clone())).unwrap();
-    let reasons: Vec<&str> = plan.refused.iter().map(|r| r.reason.as_str()).collect();
-    assert_eq!(reasons, ["the lock is let go while a reference into the map would live on"]);
+    let [change] = &plan.changes[..] else { panic!("{:?}", plan.refused) };
+    assert!(change.edits.iter().any(|e| e.replacement == "sum_ref"), "{change:?}");
 }
 
 #[test]
@@ -285,4 +361,47 @@ fn a_guard_whose_type_is_written_out_stays_one_of_std() {
     let plan = plan(&root, "lock-unwrap", &mut Overlay::new(root.clone())).unwrap();
     let reasons: Vec<&str> = plan.refused.iter().map(|r| r.reason.as_str()).collect();
     assert_eq!(reasons, ["the guard goes where its type is written out"], "{:?}", plan.changes);
+}
+
+#[test]
+fn copies_that_cannot_be_one_by_themselves_are_sketched() {
+    let copy = |name: &str, item: &str, own: &str, made: &str| {
+        format!(
+            "pub struct {item} {{\n    pub name: String,\n    pub live: bool,\n}}\n\n#[derive(Default)]\npub struct {name} {{\n    \
+             entries: Mutex<HashMap<String, {item}>>,\n    most: usize,\n{own}}}\n\nimpl {name} {{\n    pub fn new(most: usize) -> Self {{\n        \
+             {name} {{ entries: Mutex::new(HashMap::new()), most{made} }}\n    }}\n\n    pub fn add(&self, item: {item}) -> bool {{\n        \
+             let mut entries = self.entries.lock();\n        if entries.len() >= self.most {{\n            return false;\n        \
+             }}\n        entries.insert(item.name.clone(), item);\n        true\n    }}\n\n    pub fn names(&self) -> Vec<String> {{\n        \
+             let entries = self.entries.lock();\n        entries.values().map(|e| e.name.clone()).collect()\n    }}\n\n    \
+             pub fn live(&self) -> usize {{\n        let entries = self.entries.lock();\n        \
+             entries.values().filter(|e| e.live).count()\n    }}\n\n    pub fn remove(&self, name: &str) -> bool {{\n        \
+             let mut entries = self.entries.lock();\n        let before = entries.len();\n        \
+             entries.remove(name);\n        entries.len() < before\n    }}\n}}\n\n"
+        )
+    };
+    let source = format!(
+        "use std::collections::HashMap;\n\nuse parking_lot::Mutex;\n\n{}{}{}",
+        copy("JobStore", "Job", "", ""),
+        copy("UserStore", "User", "", ""),
+        copy("NodeStore", "Node", "    pub region: u32,\n", ", region: 0"),
+    );
+    let root = package("sketched", &source, None);
+    let plan = plan(&root, "duplicate-manager", &mut Overlay::new(root.clone())).unwrap();
+    let [sketch] = &plan.changes[..] else { panic!("{:?}", plan.refused) };
+    assert_eq!(sketch.applicability, Applicability::Display);
+    assert_eq!(plan.refused.len(), 1);
+    let text: String = sketch.edits.iter().map(|e| e.replacement.as_str()).collect();
+    for part in [
+        "pub struct Store<T> {",
+        "pub type JobStore = Store<Job>;",
+        "shared: Store<Node>,\n    pub region: u32,",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+
+    let report = fix(&root, "duplicate-manager");
+    assert!(
+        report.applied.is_empty() && report.text().contains("to be read: duplicate-manager: a sketch of")
+    );
+    assert_eq!(fs::read_to_string(root.join("src/lib.rs")).unwrap(), source);
 }

@@ -7,6 +7,7 @@
 
 mod bounds;
 mod same;
+mod sketch;
 mod write;
 
 use rustc_hash::FxHashMap;
@@ -18,6 +19,7 @@ use uncork_lints::program::{BodyIx, DefId, ModIx, Program, Res};
 use uncork_lints::source::{Location, Span};
 use uncork_lints::ty::{Ty, TyKind};
 
+use self::bounds::Bounds;
 use super::Context;
 use crate::change::{Change, Plan, Refusal};
 
@@ -25,9 +27,22 @@ pub(super) fn plan(cx: &mut Context<'_>, findings: &[&Finding], plan: &mut Plan)
     for finding in findings {
         match merge(cx, finding) {
             Ok(change) => plan.changes.push(change),
-            Err(refusal) => plan.refused.push(refusal),
+            Err(refusal) => {
+                let cluster = cluster_of(cx, finding);
+                let shown = cluster.and_then(|c| sketch::sketch(cx, c, finding, &refusal.reason));
+                plan.changes.extend(shown);
+                plan.refused.push(refusal);
+            }
         }
     }
+}
+
+fn cluster_of<'a>(cx: &Context<'a>, finding: &Finding) -> Option<&'a ManagerCluster> {
+    cx.analysis
+        .clones
+        .managers
+        .iter()
+        .find(|c| c.members.first().is_some_and(|m| cx.analysis.program.name_location(m.def) == finding.at))
 }
 
 /// Why the members cannot be made one, and where.
@@ -80,11 +95,7 @@ struct Members<'c, 'a> {
 
 fn merge<'a>(cx: &Context<'a>, finding: &Finding) -> Result<Change, Refusal> {
     let refuse = |b: Blocked| cx.refuse(finding, b.reason, b.at);
-    let cluster =
-        cx.analysis.clones.managers.iter().find(|c| {
-            c.members.first().is_some_and(|m| cx.analysis.program.name_location(m.def) == finding.at)
-        });
-    let Some(cluster) = cluster else {
+    let Some(cluster) = cluster_of(cx, finding) else {
         return Err(cx.refuse(finding, "the copies are no longer there", None));
     };
     let members = Members::new(cx, cluster).map_err(refuse)?;

@@ -20,7 +20,7 @@ pub(super) struct Written {
 
 /// What code outside the generic type's module needs to see.
 #[derive(Default)]
-struct Opened {
+pub(super) struct Opened {
     fields: Vec<usize>,
     methods: Vec<usize>,
 }
@@ -50,7 +50,7 @@ impl Members<'_, '_> {
     }
 
     /// The word that the members' names end in, or one that goes with every store.
-    fn generic_name(&self) -> Step<String> {
+    pub(super) fn generic_name(&self) -> Step<String> {
         let names: Vec<String> = self.defs.iter().map(|&d| self.program.def(d).name.to_string()).collect();
         let mut common = names[0].clone();
         for name in &names {
@@ -70,12 +70,12 @@ impl Members<'_, '_> {
         }
     }
 
-    fn indent(&self, file: FileId, at: u32) -> String {
+    pub(super) fn indent(&self, file: FileId, at: u32) -> String {
         let line = self.cx.text(file).get(..at as usize).unwrap_or("").rsplit('\n').next().unwrap_or("");
         line[..line.len() - line.trim_start().len()].to_owned()
     }
 
-    fn generic(&self, name: &str, moved: &[Moved], bounds: &Bounds, opened: &Opened) -> String {
+    pub(super) fn generic(&self, name: &str, moved: &[Moved], bounds: &Bounds, opened: &Opened) -> String {
         let def = self.model_def();
         let item = self.program.item(def);
         let file = self.program.def(def).file;
@@ -181,7 +181,7 @@ impl Members<'_, '_> {
     }
 
     /// `pub type Name = Generic<A>;` under the struct's own documentation.
-    fn alias(&self, i: usize, generic: &str) -> Step<String> {
+    pub(super) fn alias(&self, i: usize, generic: &str) -> Step<String> {
         let def = self.defs[i];
         let item = self.program.item(def);
         let file = self.program.def(def).file;
@@ -201,7 +201,7 @@ impl Members<'_, '_> {
     }
 
     /// Takes the moved methods out of the members' impls; an impl left empty goes whole.
-    fn without_moved(&self, moved: &[Moved], edits: &mut Vec<Edit>) {
+    pub(super) fn without_moved(&self, moved: &[Moved], edits: &mut Vec<Edit>) {
         let mut by_impl: BTreeMap<DefId, Vec<DefId>> = BTreeMap::new();
         for function in moved.iter().flat_map(|m| m.functions.iter().copied()) {
             if let Some(parent) = self.program.def(function).parent {
