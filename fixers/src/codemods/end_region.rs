@@ -85,13 +85,19 @@ fn end(cx: &Context<'_>, finding: &Finding) -> Option<Vec<Edit>> {
     let text = cx.text(file);
     let mut edits = Vec::new();
     let mut before = Before::default();
+    let drops = fact(finding, "drop_before").is_some();
     for bind in facts(finding, "bind") {
         let mut words = bind.split(' ');
         let (name, value) = (words.next()?, span(words.next()?)?);
         let source = cx.slice(file, value);
         match words.next().map(span) {
             Some(at) => {
-                before.push(text, at?, format!("let {name} = {source};"));
+                let (at, line) = (at?, format!("let {name} = {source};"));
+                // A comment on the statement is about this part of it as well; only what lets go must come after it.
+                match drops {
+                    true => before.push(text, at, line),
+                    false => before.0.entry(at.lo).or_default().push(line),
+                }
                 edits.push(cx.edit(file, named_field(text, without_parens(text, value), name), name));
             }
             None => edits.push(cx.edit(file, value, format!("{{ let {name} = {source}; {name} }}"))),
