@@ -113,7 +113,7 @@ fn files_outside_every_target_are_counted_and_can_be_asked_for() {
 #[test]
 fn modules_are_followed_wherever_they_lie() {
     let world = World::package(
-        "mod a;\nmod r#type;\n#[path = \"elsewhere/x.rs\"]\nmod b;\nmod inline { mod c; }\ninclude!(\"part.rs\");\n",
+        "mod a;\nmod r#type;\n#[path = \"elsewhere/x.rs\"]\nmod b;\nmod inline { mod c; }\ninclude!(\"part.rs\");\ninclude!(\"list.rs\");\n",
     );
     world.write("src/a/mod.rs", "mod deep;\n");
     world.write("src/a/deep.rs", UNWRAP);
@@ -122,12 +122,16 @@ fn modules_are_followed_wherever_they_lie() {
     world.write("src/inline/c.rs", UNWRAP);
     world.write("src/part.rs", UNWRAP);
     world.write("src/type.rs", UNWRAP);
+    // More items before its modules than the file has that includes it.
+    world.write("src/list.rs", format!("{}mod last;\n", "const _: u8 = 0;\n".repeat(9)));
+    world.write("src/last.rs", UNWRAP);
     assert_eq!(
         world.found(&[]),
         [
             "src/a/deep.rs:4 lock-unwrap",
             "src/elsewhere/beside.rs:4 lock-unwrap",
             "src/inline/c.rs:4 lock-unwrap",
+            "src/last.rs:4 lock-unwrap",
             "src/part.rs:4 lock-unwrap",
             "src/type.rs:4 lock-unwrap"
         ]

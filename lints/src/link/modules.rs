@@ -44,6 +44,15 @@ struct Builder<'a> {
     uses: Vec<Use>,
 }
 
+/// A file that a `mod` item names, whose own file may be another that includes it.
+struct Child {
+    name: Name,
+    off: bool,
+    module: ModIx,
+    file: FileId,
+    in_test: bool,
+}
+
 impl Builder<'_> {
     /// The module of a file, made if this is the first to reach it. Files are walked with a work list so that a deep
     /// module tree costs no stack.
@@ -61,9 +70,7 @@ impl Builder<'_> {
         let root = self.add_file(krate, parent, name, file, in_test, false);
         let mut work = vec![(file, root)];
         while let Some((file, _)) = work.pop() {
-            for (item, module, child, test) in self.declare_items(krate, file) {
-                let declared = &self.program.files[file.0 as usize].items[item.0 as usize];
-                let (name, off) = (declared.name, declared.attrs.cfg_off);
+            for Child { name, off, module, file: child, in_test: test } in self.declare_items(krate, file) {
                 let off = off || self.program.module(module).off;
                 let (child_mod, fresh) = match self.program.scopes.get(&(child, ScopeId(0))) {
                     Some(&known) => (known, false),
@@ -156,7 +163,7 @@ impl Builder<'_> {
     }
 
     /// Declares the items of a file; returns the `mod name;` items with their files.
-    fn declare_items(&mut self, krate: CrateIx, file: FileId) -> Vec<(ItemId, ModIx, FileId, bool)> {
+    fn declare_items(&mut self, krate: CrateIx, file: FileId) -> Vec<Child> {
         let _ = krate;
         let hir = std::mem::take(&mut self.program.files[file.0 as usize]);
         let mut children = Vec::new();
@@ -166,8 +173,9 @@ impl Builder<'_> {
             let Some(&module) = self.program.scopes.get(&(file, item.scope)) else { continue };
             if let ItemKind::Mod { inline: None } = item.kind {
                 if let Some(&child) = self.input.mod_files.get(&(file, id)) {
-                    let test = self.program.modules[module.0 as usize].in_test || item.attrs.cfg_test;
-                    children.push((id, module, child, test));
+                    let in_test = self.program.modules[module.0 as usize].in_test || item.attrs.cfg_test;
+                    let (name, off) = (item.name, item.attrs.cfg_off);
+                    children.push(Child { name, off, module, file: child, in_test });
                 }
                 continue;
             }
