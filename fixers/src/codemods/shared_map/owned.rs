@@ -12,6 +12,7 @@ use super::{Migration, Step};
 pub(super) const IN_PLACE: &str =
     "an entry is changed in place, for which only an `lru` cache behind the lock would do";
 const ALL: &str = "all entries are gone through, and evicted ones would be missing";
+const LATER: &str = "a length is asked, which a `moka` cache knows only once pending work is done";
 const VALUE: &str = "a value of the map is used in a way that is not understood";
 const COPY: &str = "reads would copy a costly value whole; keep it in an `Arc` first";
 
@@ -30,17 +31,10 @@ impl<'a> Migration<'_, 'a> {
             ("contains_key", [_]) => Ok(()),
             ("len", []) => {
                 self.entries_are_not_numbered(body, call)?;
-                if moka {
-                    self.replace(body, tail, "entry_count() as usize");
-                }
-                Ok(())
+                if moka { self.blocked(body, call, LATER) } else { Ok(()) }
             }
-            ("is_empty", []) => {
-                if moka {
-                    self.replace(body, tail, "entry_count() == 0");
-                }
-                Ok(())
-            }
+            ("is_empty", []) if moka => self.blocked(body, call, LATER),
+            ("is_empty", []) => Ok(()),
             ("clear", []) => {
                 if moka {
                     self.replace(body, tail, "invalidate_all()");

@@ -1,14 +1,14 @@
 //! Caches of every shape become caches with a capacity.
 
 use moka::sync::Cache;
+use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
+
+use parking_lot::Mutex;
 
 /// What a question costs.
 #[derive(Clone, Copy, PartialEq)]
 pub struct Cost(pub u64);
-
-/// Entries that `Plans.costs` holds at most; beyond, some are evicted.
-const PLANS_COSTS_CAPACITY: u64 = 500;
 
 /// Entries that `Plans.cache` holds at most; beyond, some are evicted.
 const PLANS_CACHE_CAPACITY: u64 = 500;
@@ -16,12 +16,15 @@ const PLANS_CACHE_CAPACITY: u64 = 500;
 pub struct Plans {
     /// By text.
     cache: Cache<String, Arc<Vec<u8>>>,
-    costs: Arc<Cache<u64, Cost>>,
+    costs: Arc<Mutex<HashMap<u64, Cost>>>,
 }
 
 impl Plans {
     pub fn new() -> Plans {
-        Plans { cache: Cache::new(PLANS_CACHE_CAPACITY), costs: Arc::new(Cache::new(PLANS_COSTS_CAPACITY)) }
+        Plans {
+            cache: Cache::new(PLANS_CACHE_CAPACITY),
+            costs: Arc::new(Mutex::new(HashMap::with_capacity(16))),
+        }
     }
 
     pub fn plan(&self, text: &str) -> Arc<Vec<u8>> {
@@ -49,20 +52,21 @@ impl Plans {
     }
 
     pub fn cost(&self, id: u64) -> Cost {
-        if let Some(cost) = self.costs.get(&id) {
+        let mut costs = self.costs.lock();
+        if let Some(&cost) = costs.get(&id) {
             return cost;
         }
         let cost = Cost(id * 2);
-        self.costs.insert(id, cost);
+        costs.insert(id, cost);
         cost
     }
 
     pub fn cheap(&self, id: u64, limit: Cost) -> bool {
-        self.costs.get(&id).map(|c| c == limit).unwrap_or(false)
+        self.costs.lock().get(&id).map(|c| *c == limit).unwrap_or(false)
     }
 
     pub fn held(&self) -> usize {
-        self.costs.entry_count() as usize
+        self.costs.lock().len()
     }
 }
 
