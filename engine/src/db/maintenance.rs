@@ -37,7 +37,6 @@ impl Core {
 
     /// The merging thread.
     pub(crate) fn compact_loop(&self) {
-        step_back();
         loop {
             let pick = |due: &mut Due| {
                 let taken = Due { compact: due.compact, stop: due.stop, ..Due::default() };
@@ -228,13 +227,6 @@ impl Core {
         }
         Ok(true)
     }
-}
-
-/// Has the calling thread, and those it starts, yield to others when there are fewer processors than there is to do. A
-/// commit that is done must not wait to be told so until a merge has used up its turn.
-fn step_back() {
-    #[cfg(target_os = "linux")]
-    let _as_before_if_not_allowed = rustix::process::nice(5);
 }
 
 /// Writes a memtable as a run, without what nobody can see. `None`: nothing was left.

@@ -1,6 +1,5 @@
 //! Writes a run: versions in order go in, a finished and synced file comes out.
 
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -59,10 +58,6 @@ impl RunOptions {
 /// Bytes collected before they are handed to the file.
 const BUFFER: usize = 64 << 10;
 
-/// A file is sent to the medium in stretches of so many bytes. Sent at once, by the sync at its end, it would hold up every
-/// commit that syncs meanwhile.
-const STRETCH: u64 = 512 << 10;
-
 /// Bytes kept for each distinct key.
 const HASH: usize = 14;
 
@@ -90,8 +85,6 @@ struct Tail {
     buffer: Vec<u8>,
     /// Bytes in the file.
     flushed: u64,
-    /// Where the stretch begins that was sent last, and where it ends.
-    sent: Range<u64>,
 }
 
 impl Tail {
@@ -106,7 +99,6 @@ impl Tail {
         if bytes.len() >= BUFFER {
             self.file.write_at(bytes, self.flushed).at("write", &self.path)?;
             self.flushed += bytes.len() as u64;
-            self.send();
         } else {
             self.buffer.extend_from_slice(bytes);
         }
@@ -117,16 +109,7 @@ impl Tail {
         self.file.write_at(&self.buffer, self.flushed).at("write", &self.path)?;
         self.flushed += self.buffer.len() as u64;
         self.buffer.clear();
-        self.send();
         Ok(())
-    }
-
-    fn send(&mut self) {
-        if self.flushed - self.sent.end >= STRETCH {
-            // With the one before, which should have arrived by now.
-            self.file.send(self.sent.start..self.flushed);
-            self.sent = self.sent.end..self.flushed;
-        }
     }
 }
 
@@ -176,7 +159,7 @@ impl RunWriter {
         let file = storage.open(path, Open::Replace).at("create", path)?;
         let unfinished = Unfinished { storage: Arc::clone(storage), path: path.to_owned(), finished: false };
         let buffer = Vec::with_capacity(BUFFER);
-        let mut tail = Tail { file, path: path.to_owned(), buffer, flushed: 0, sent: 0..0 };
+        let mut tail = Tail { file, path: path.to_owned(), buffer, flushed: 0 };
         tail.append(&format::encode_header(id))?;
         Ok(Self {
             tail,

@@ -2,12 +2,11 @@
 
 use std::fs::{self, OpenOptions, TryLockError};
 use std::io;
-use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{File, Lock, Map, Open, Storage, outgoing};
+use super::{File, Lock, Map, Open, Storage};
 
 /// The file system of this machine.
 #[derive(Debug)]
@@ -138,12 +137,6 @@ impl File for DiskFile {
 
     fn sync(&self) -> io::Result<()> {
         if self.syncs { self.file.sync_data() } else { Ok(()) }
-    }
-
-    fn send(&self, range: Range<u64>) {
-        if self.syncs {
-            outgoing::send(&self.file, range);
-        }
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {

@@ -5,14 +5,12 @@
 
 use std::fmt::Debug;
 use std::io;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 mod disk;
 mod map;
-mod outgoing;
 pub mod sim;
 
 pub use disk::Disk;
@@ -63,9 +61,6 @@ pub trait File: Debug + Send + Sync {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
     /// Makes the content, and the length if it grew, durable.
     fn sync(&self) -> io::Result<()>;
-    /// Sends what was written there on its way to the medium, and waits for what was sent before, so that whoever syncs
-    /// another file does not queue behind all of it. Only a hint; says nothing of what is durable.
-    fn send(&self, _range: Range<u64>) {}
     /// Cuts or grows (with zeros, unallocated) the file.
     fn set_len(&self, length: u64) -> io::Result<()>;
     /// Length in bytes.
