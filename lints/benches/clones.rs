@@ -12,7 +12,6 @@ use uncork_lints::hir::FileHir;
 use uncork_lints::knowledge::Knowledge;
 use uncork_lints::link::{CrateInput, ProjectInput, link};
 use uncork_lints::lower::lower_file;
-use uncork_lints::name::Name;
 use uncork_lints::program::Program;
 use uncork_lints::source::{FileId, SourceFile, Sources};
 
@@ -41,19 +40,7 @@ static CORPUS: LazyLock<(Program, Sources)> = LazyLock::new(|| {
     }
     let files = lower_all(&sources);
     // Each file is taken for a crate: clone detection does not read what imports mean, only what fields are.
-    let crates = (0..files.len() as u32)
-        .map(|file| CrateInput {
-            name: Name::new("file"),
-            edition: 2024,
-            package: 0,
-            is_test: false,
-            is_bin: false,
-            root: FileId(file),
-            deps: Vec::new(),
-            renames: Vec::new(),
-            externs: None,
-        })
-        .collect();
+    let crates = (0..files.len() as u32).map(|file| CrateInput::alone("file", 2024, FileId(file))).collect();
     let input = ProjectInput { crates, ..ProjectInput::default() };
     (link(files, &input, Knowledge::builtin()), sources)
 });

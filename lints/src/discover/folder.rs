@@ -31,17 +31,7 @@ pub(super) fn stdin(root: &Utf8Path, text: &str) -> Project {
 }
 
 fn root_crate(name: &str, root: FileId, is_test: bool, edition: u16) -> CrateInput {
-    CrateInput {
-        name: Name::new(name),
-        edition,
-        package: 0,
-        is_test,
-        is_bin: false,
-        root,
-        deps: Vec::new(),
-        renames: Vec::new(),
-        externs: None,
-    }
+    CrateInput { is_test, ..CrateInput::alone(name, edition, root) }
 }
 
 /// What shown paths are relative to: the folder, if it is one; else the current directory.

@@ -7,7 +7,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::borrows::{borrows, may_borrow, mentioned};
-use super::walk::{for_each_below, for_each_pat};
+use super::walk::{bound_below, for_each_pat};
 use crate::hir::{Block, BlockKind, Body, ExprId, ExprKind, LocalId, MacroKind, PatId, PatKind, Stmt};
 use crate::infer::{BodyTypes, Callee, SelfMode};
 use crate::knowledge::ClosureUse;
@@ -103,36 +103,6 @@ impl Liveness {
             _ => true,
         }
     }
-}
-
-/// The locals that patterns anywhere in an expression bind.
-fn bound_below(body: &Body, root: ExprId) -> Vec<LocalId> {
-    let mut out = Vec::new();
-    let mut bound = |pat| {
-        for_each_pat(body, pat, &mut |p| {
-            if let PatKind::Bind { local, .. } = body.pat(p).kind {
-                out.push(local);
-            }
-        });
-    };
-    for_each_below(body, root, &mut |id| {
-        match &body.expr(id).kind {
-            ExprKind::Block(block) => {
-                for stmt in block.stmts.iter() {
-                    if let Stmt::Let { pat, .. } = stmt {
-                        bound(*pat);
-                    }
-                }
-            }
-            ExprKind::Let { pat, .. } | ExprKind::For { pat, .. } => bound(*pat),
-            ExprKind::Match { arms, .. } => arms.iter().for_each(|arm| bound(arm.pat)),
-            ExprKind::Closure(closure) => closure.params.iter().for_each(|param| bound(param.pat)),
-            ExprKind::Macro(mac) => mac.pats.iter().for_each(|&pat| bound(pat)),
-            _ => {}
-        }
-        true
-    });
-    out
 }
 
 struct Target {

@@ -7,7 +7,6 @@ use crate::infer::infer;
 use crate::knowledge::Knowledge;
 use crate::link::{CrateInput, ProjectInput, link};
 use crate::lower::lower_file;
-use crate::name::Name;
 use crate::source::FileId;
 
 const HEAD: &str = "
@@ -19,20 +18,8 @@ const HEAD: &str = "
 fn held(edition: u16, body: &str) -> Vec<(String, usize)> {
     let text = format!("{HEAD}\n{body}");
     let file = lower_file(&text).expect("the source parses");
-    let input = ProjectInput {
-        crates: vec![CrateInput {
-            name: Name::new("t"),
-            edition,
-            package: 0,
-            is_test: false,
-            is_bin: false,
-            root: FileId(0),
-            deps: Vec::new(),
-            renames: Vec::new(),
-            externs: None,
-        }],
-        ..ProjectInput::default()
-    };
+    let input =
+        ProjectInput { crates: vec![CrateInput::alone("t", edition, FileId(0))], ..ProjectInput::default() };
     let program = link(vec![file], &input, Knowledge::builtin());
     let types = infer(&program);
     let flow = Flow::new(&program, &types);

@@ -126,6 +126,36 @@ pub fn for_each_pat(body: &Body, id: PatId, f: &mut dyn FnMut(PatId)) {
     }
 }
 
+/// The locals that patterns anywhere in an expression bind.
+pub fn bound_below(body: &Body, root: ExprId) -> Vec<LocalId> {
+    let mut out = Vec::new();
+    let mut bound = |pat| {
+        for_each_pat(body, pat, &mut |p| {
+            if let PatKind::Bind { local, .. } = body.pat(p).kind {
+                out.push(local);
+            }
+        });
+    };
+    for_each_below(body, root, &mut |id| {
+        match &body.expr(id).kind {
+            ExprKind::Block(block) => {
+                for stmt in block.stmts.iter() {
+                    if let Stmt::Let { pat, .. } = stmt {
+                        bound(*pat);
+                    }
+                }
+            }
+            ExprKind::Let { pat, .. } | ExprKind::For { pat, .. } => bound(*pat),
+            ExprKind::Match { arms, .. } => arms.iter().for_each(|arm| bound(arm.pat)),
+            ExprKind::Closure(closure) => closure.params.iter().for_each(|param| bound(param.pat)),
+            ExprKind::Macro(mac) => mac.pats.iter().for_each(|&pat| bound(pat)),
+            _ => {}
+        }
+        true
+    });
+    out
+}
+
 /// Whether an expression names a place (and so is not moved by being looked at).
 pub fn is_place(body: &Body, id: ExprId) -> bool {
     matches!(

@@ -98,6 +98,11 @@ impl Cx<'_> {
         }
         let ty = self.expr(callee, None);
         self.out.calls.insert(id, Callee::Value);
+        self.call_of(ty, args)
+    }
+
+    /// A call of a value of the type.
+    fn call_of(&mut self, ty: Ty, args: &[ExprId]) -> Ty {
         match self.callable_of(ty) {
             Some((params, ret)) => {
                 self.args(&params, args);
@@ -172,16 +177,7 @@ impl Cx<'_> {
             }
             Value::Typed(res, ty) => {
                 self.out.paths.insert(callee_expr, res);
-                match self.callable_of(ty) {
-                    Some((params, ret)) => {
-                        self.args(&params, args);
-                        self.shallow(ret)
-                    }
-                    None => {
-                        self.args(&[], args);
-                        Ty::UNKNOWN
-                    }
-                }
+                self.call_of(ty, args)
             }
             Value::TraitMethod(name) => {
                 let Some((&first, rest)) = args.split_first() else { return expected.unwrap_or(Ty::UNKNOWN) };

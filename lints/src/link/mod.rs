@@ -43,6 +43,23 @@ pub struct CrateInput {
     pub externs: Option<Vec<Name>>,
 }
 
+impl CrateInput {
+    /// A library that uses no other crate of the workspace, and whose manifest is not known.
+    pub fn alone(name: &str, edition: u16, root: FileId) -> CrateInput {
+        CrateInput {
+            name: Name::new(name),
+            edition,
+            package: 0,
+            is_test: false,
+            is_bin: false,
+            root,
+            deps: Vec::new(),
+            renames: Vec::new(),
+            externs: None,
+        }
+    }
+}
+
 /// What discovery found.
 #[derive(Clone, Debug, Default)]
 pub struct ProjectInput {

@@ -3,7 +3,6 @@
 use uncork_lints::knowledge::Knowledge;
 use uncork_lints::link::{CrateInput, ProjectInput, link};
 use uncork_lints::lower::lower_file;
-use uncork_lints::name::Name;
 use uncork_lints::program::Program;
 use uncork_lints::source::{FileId, SourceFile, Sources};
 
@@ -13,17 +12,7 @@ pub(crate) fn linked(text: &str) -> (Sources, Program) {
     let mut sources = Sources::default();
     sources.add(SourceFile::new("lib.rs".into(), text.into(), false));
     let input = ProjectInput {
-        crates: vec![CrateInput {
-            name: Name::new("sample"),
-            edition: 2024,
-            package: 0,
-            is_test: false,
-            is_bin: false,
-            root: FileId(0),
-            deps: Vec::new(),
-            renames: Vec::new(),
-            externs: None,
-        }],
+        crates: vec![CrateInput::alone("sample", 2024, FileId(0))],
         ..ProjectInput::default()
     };
     (sources, link(vec![file], &input, Knowledge::builtin()))

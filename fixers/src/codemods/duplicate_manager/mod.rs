@@ -131,19 +131,22 @@ fn fields(program: &Program, def: DefId) -> &[FieldDecl] {
 }
 
 impl<'c, 'a> Members<'c, 'a> {
-    fn new(cx: &'c Context<'a>, cluster: &'a ManagerCluster) -> Step<Members<'c, 'a>> {
-        let program = &cx.analysis.program;
-        let defs: Vec<DefId> = cluster.members.iter().map(|m| m.def).collect();
-        let mut members = Members {
+    /// The members, of whose parts nothing is known yet.
+    fn of(cx: &'c Context<'a>, cluster: &'a ManagerCluster) -> Members<'c, 'a> {
+        Members {
             cx,
-            program,
+            program: &cx.analysis.program,
             cluster,
             model: cluster.model,
-            defs,
+            defs: cluster.members.iter().map(|m| m.def).collect(),
             params: FxHashMap::default(),
             order: Vec::new(),
             fields: Vec::new(),
-        };
+        }
+    }
+
+    fn new(cx: &'c Context<'a>, cluster: &'a ManagerCluster) -> Step<Members<'c, 'a>> {
+        let mut members = Members::of(cx, cluster);
         members.structs()?;
         members.parameters()?;
         members.shared_fields()?;

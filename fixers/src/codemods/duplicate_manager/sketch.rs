@@ -1,7 +1,6 @@
 //! What the copies have in common, for a person to finish, where it cannot be made one type by itself: the model's text
 //! with a parameter for each type that differs, and beside whatever else differs what the others have there.
 
-use rustc_hash::FxHashMap;
 use uncork_lints::clones::{HoleKind, ManagerCluster};
 use uncork_lints::finding::{Applicability, Finding};
 use uncork_lints::name::Name;
@@ -61,24 +60,14 @@ impl<'c, 'a> Members<'c, 'a> {
     /// The members without any proof that they can be one.
     fn as_they_are(cx: &'c Context<'a>, cluster: &'a ManagerCluster) -> Step<Members<'c, 'a>> {
         let program = &cx.analysis.program;
-        let defs: Vec<DefId> = cluster.members.iter().map(|m| m.def).collect();
+        let mut members = Members::of(cx, cluster);
         let plain = |def: &DefId| {
             let item = program.item(*def);
             struct_item(item).is_some_and(|s| s.generics.params.is_empty() && !s.tuple) && !item.from_macro
         };
-        if !defs.iter().all(plain) {
+        if !members.defs.iter().all(plain) {
             return blocked("a copy is no plain struct", None);
         }
-        let mut members = Members {
-            cx,
-            program,
-            cluster,
-            model: cluster.model,
-            defs,
-            params: FxHashMap::default(),
-            order: Vec::new(),
-            fields: Vec::new(),
-        };
         let text = cx.text(program.def(members.model_def()).file);
         let mut letters =
             ["T", "U", "V", "W"].into_iter().filter(|l| !super::super::imports::mentions_word(text, l));

@@ -4,6 +4,7 @@ use super::clone_in_loop::Judge;
 use crate::Analysis;
 use crate::clone_sites::{Frame, bound_by, has_drop, local_path};
 use crate::flow::borrows::mentioned;
+use crate::flow::walk::bound_below;
 use crate::flow::walk::for_each_below;
 use crate::hir::{BlockKind, Body, ExprId, ExprKind, LocalId, MacroKind};
 use crate::infer::SelfMode;
@@ -201,26 +202,7 @@ impl Judge<'_> {
 
 /// Whether a pattern below `root` binds the local.
 pub(super) fn binds(body: &Body, root: ExprId, local: LocalId) -> bool {
-    let mut found = false;
-    for_each_below(body, root, &mut |id| {
-        let mut look = |pat| found |= bound_by(body, pat).contains(&local);
-        match &body.expr(id).kind {
-            ExprKind::Block(b) => {
-                for stmt in b.stmts.iter() {
-                    if let crate::hir::Stmt::Let { pat, .. } = stmt {
-                        look(*pat);
-                    }
-                }
-            }
-            ExprKind::Let { pat, .. } | ExprKind::For { pat, .. } => look(*pat),
-            ExprKind::Match { arms, .. } => arms.iter().for_each(|a| look(a.pat)),
-            ExprKind::Closure(c) => c.params.iter().for_each(|p| look(p.pat)),
-            ExprKind::Macro(m) => m.pats.iter().for_each(|&p| look(p)),
-            _ => {}
-        }
-        !found
-    });
-    found
+    bound_below(body, root).contains(&local)
 }
 
 /// The outermost method call of the chain that a call is the receiver of (`a.iter().map(..).collect()`).
