@@ -420,8 +420,7 @@ impl Walker<'_> {
             let entry = inner || matches!(op, Op::Entry | Op::Iterate | Op::IterateMut);
             return entry.then_some(Origin { entry, inner, ..origin });
         }
-        if matches!(callee, Callee::Ext(p) if p.as_str() == "std::option::Option::take" || p.as_str() == "std::cell::RefCell::take" || p.as_str() == "std::cell::RefCell::replace")
-        {
+        if matches!(callee, Callee::Ext(p) if leaves_another(p.as_str())) {
             self.record(origin, UseKind::Take, id);
             return None;
         }
@@ -443,4 +442,15 @@ impl Walker<'_> {
         self.record(origin, if known { UseKind::Peek } else { UseKind::Escape }, id);
         None
     }
+}
+
+/// Whether a method takes what is there out as a whole, or puts something else in its place.
+fn leaves_another(path: &str) -> bool {
+    matches!(
+        path.rsplit_once("::"),
+        Some((
+            "std::option::Option" | "std::cell::RefCell" | "std::cell::Cell" | "std::thread::LocalKey",
+            "take" | "replace" | "set"
+        ))
+    )
 }
