@@ -3,8 +3,8 @@
 //! to the `after` files, to be read before it is committed.
 
 use std::fs;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use uncork_fixers::change::Plan;
@@ -50,7 +50,11 @@ fn plan(root: &Utf8Path, rule: &str, overlay: &mut Overlay) -> Result<Plan, Stri
     Ok(plan)
 }
 
+/// Where all of cargo's work goes to one folder (`CARGO_TARGET_DIR`), a second run at a time is refused.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
 fn fix(root: &Utf8Path, rule: &str) -> Report {
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let request = Request {
         root: root.to_owned(),
         cargo: true,
